@@ -1,0 +1,30 @@
+"""Section ``evaluation``: what models are measured by, and beside what."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline_lib.config.base import Section
+
+
+class EvaluationConfig(Section):
+    """Held-out bits per base and task scores, with baselines and intervals."""
+
+    markov_orders: tuple[Annotated[int, Field(ge=1, le=13)], ...] = Field(
+        tuple(range(1, 13)), min_length=1, description="Orders of the Markov models."
+    )
+    mask_rounds: int = Field(
+        7,
+        ge=2,
+        description="A masked model hides every token once, in this many rounds.",
+    )
+    max_bases: int = Field(
+        2_000_000, ge=1_000, description="Most held-out bases that bits per base are measured on."
+    )
+    bootstrap_samples: int = Field(1_000, ge=100, description="Resamplings behind every interval.")
+    confidence: float = Field(0.95, gt=0.5, lt=1.0, description="Coverage of every interval.")
+    baseline_kmers: tuple[Annotated[int, Field(ge=1, le=8)], ...] = Field(
+        (1, 2, 3, 4),
+        min_length=1,
+        description="k of the k-mer regressions; the best on valid is used.",
+    )

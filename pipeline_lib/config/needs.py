@@ -1,0 +1,79 @@
+"""Which entries of the configuration a run needs: the rest of it is left alone."""
+
+from pathlib import Path
+
+from pipeline_lib.config.root import Config
+from pipeline_lib.errors import ConfigError
+
+
+def needed_corpora(config: Config) -> list[str]:
+    """Return the corpora that the models of the run, and their tokenizers, are made from."""
+    models = [config.pretraining.models[name] for name in config.run.models]
+    trained_on = [model.corpus for model in models]
+    tokenized = [config.tokenizer.tokenizers[model.tokenizer].corpus for model in models]
+    return sorted({*trained_on, *tokenized})
+
+
+def needed_tokenizers(config: Config) -> list[str]:
+    """Return the tokenizers of the models of the run."""
+    return sorted({config.pretraining.models[name].tokenizer for name in config.run.models})
+
+
+def needed_assemblies(config: Config) -> list[str]:
+    """Return the assemblies of the corpora and tasks of the run."""
+    corpora = [config.corpus.corpora[name].assemblies for name in needed_corpora(config)]
+    tasks = [config.finetuning.tasks[name].assembly for name in config.run.tasks]
+    return sorted({*(name for names in corpora for name in names), *tasks})
+
+
+def is_address(source: str) -> bool:
+    """Tell an address to download from apart from a path."""
+    return source.startswith(("https://", "http://", "ftp://"))
+
+
+def locate(source: str, *, key: str, root: Path) -> str:
+    """Return the path of a file named in the configuration.
+
+    Relative paths are looked up in the working folder first, then in ``root``, the folder of the
+    workflow, so that the embedded genome is found from wherever the workflow is run.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such file.
+    """
+    path = Path(source).expanduser()
+    if path.exists():
+        return str(path)
+    if (root / path).exists():
+        return str(root / path)
+    places = [str(path.absolute())]
+    if not path.is_absolute() and root.absolute() != Path.cwd():
+        places.append(str(root / path))
+    raise ConfigError(
+        f"`{key}` is {source!r}, but there is no such file; looked for {' and '.join(places)}",
+        remedy=f"correct `{key}`; relative paths start at the folder you run snakemake in",
+    )
+
+
+def check_files(config: Config, root: Path) -> None:
+    """Check that all local files that the run needs exist.
+
+    Raises
+    ------
+    ConfigError
+        Naming the key and the places looked in.
+    """
+    for name in needed_assemblies(config):
+        assembly = config.genome.assemblies[name]
+        for key in ("path", "annotation", "assembly_report", "aliases"):
+            source: str | None = getattr(assembly, key)
+            if source is not None and not is_address(source):
+                locate(source, key=f"genome.assemblies.{name}.{key}", root=root)
+    holders = {f"corpus.corpora.{n}": config.corpus.corpora[n] for n in needed_corpora(config)}
+    tasks = {f"finetuning.tasks.{n}": config.finetuning.tasks[n] for n in config.run.tasks}
+    for place, holder in (holders | tasks).items():
+        for split in ("valid", "test"):
+            bed = getattr(holder.holdouts, split).bed
+            if bed is not None:
+                locate(bed, key=f"{place}.holdouts.{split}.bed", root=root)

@@ -1,0 +1,89 @@
+"""The whole configuration, and the references between its sections."""
+
+import difflib
+from collections.abc import Collection
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from pipeline_lib.config.base import Name, Section
+from pipeline_lib.config.corpus import CorpusConfig
+from pipeline_lib.config.evaluation import EvaluationConfig
+from pipeline_lib.config.finetuning import FinetuningConfig
+from pipeline_lib.config.genome import GenomeConfig
+from pipeline_lib.config.pretraining import PretrainingConfig
+from pipeline_lib.config.report import ReportConfig
+from pipeline_lib.config.shards import ShardsConfig
+from pipeline_lib.config.tokenizer import TokenizerConfig
+
+
+class Run(Section):
+    """What to build: only what these models and tasks need is made."""
+
+    models: tuple[Name, ...] = Field(
+        min_length=1, description="Models to train: names of entries of `pretraining.models`."
+    )
+    tasks: tuple[Name, ...] = Field(
+        (), description="Tasks to tune them to: names of entries of `finetuning.tasks`."
+    )
+
+
+class Config(Section):
+    """Everything that can be configured: one section for each stage, in the order of the stages."""
+
+    run: Run = Field(description="What to build.")
+    seed: int = Field(42, ge=0, lt=2**31, description="Seed of every random choice.")
+    genome: GenomeConfig = Field(GenomeConfig(), description="Assemblies.")
+    corpus: CorpusConfig = Field(CorpusConfig(), description="Corpora.")
+    tokenizer: TokenizerConfig = Field(TokenizerConfig(), description="Tokenizers.")
+    shards: ShardsConfig = Field(ShardsConfig(), description="Storage of tokens.")
+    pretraining: PretrainingConfig = Field(PretrainingConfig(), description="Models.")
+    finetuning: FinetuningConfig = Field(FinetuningConfig(), description="Tasks.")
+    evaluation: EvaluationConfig = Field(
+        EvaluationConfig(), description="Scores, baselines, intervals."
+    )
+    report: ReportConfig = Field(ReportConfig(), description="The report page.")
+
+    @model_validator(mode="after")
+    def _references(self) -> Self:
+        assemblies, corpora = self.genome.assemblies, self.corpus.corpora
+        tokenizers, models = self.tokenizer.tokenizers, self.pretraining.models
+        for name, corpus in corpora.items():
+            for assembly in corpus.assemblies:
+                _known(f"corpus.corpora.{name}.assemblies", assembly, assemblies)
+        for name, tokenizer in tokenizers.items():
+            _known(f"tokenizer.tokenizers.{name}.corpus", tokenizer.corpus, corpora)
+        for name, model in models.items():
+            _known(f"pretraining.models.{name}.corpus", model.corpus, corpora)
+            _known(f"pretraining.models.{name}.tokenizer", model.tokenizer, tokenizers)
+        for name, task in self.finetuning.tasks.items():
+            _known(f"finetuning.tasks.{name}.assembly", task.assembly, assemblies)
+            if assemblies[task.assembly].annotation is None:
+                raise ReferenceError_(
+                    f"finetuning.tasks.{name}.assembly",
+                    task.assembly,
+                    f"an assembly with an annotation: give `genome.assemblies.{task.assembly}"
+                    ".annotation` a GFF3 file",
+                )
+        for name in self.run.models:
+            _known("run.models", name, models)
+        for name in self.run.tasks:
+            _known("run.tasks", name, self.finetuning.tasks)
+        return self
+
+
+class ReferenceError_(ValueError):  # noqa: N801, N818  (ReferenceError is a Python built-in)
+    """A value names something that is not there; carries the key path for the message."""
+
+    def __init__(self, key: str, value: str, allowed: str) -> None:
+        self.key, self.value, self.allowed = key, value, allowed
+        super().__init__(f"{key}: {value!r}; expected {allowed}")
+
+
+def _known(key: str, name: str, entries: Collection[str]) -> None:
+    if name in entries:
+        return
+    allowed = f"one of: {', '.join(sorted(entries))}" if entries else "an entry; there are none"
+    if near := difflib.get_close_matches(name, entries, n=1):
+        allowed += f" (did you mean {near[0]!r}?)"
+    raise ReferenceError_(key, name, allowed)

@@ -1,0 +1,29 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the folder of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def resources() -> Path:
+    """Return the folder of the embedded genome."""
+    return ROOT / "resources" / "genomes"
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """Return the folder of reference data, or skip: it is not part of the product."""
+    folder = Path(os.environ.get("DNALM_SHARED", ROOT.parent / "shared"))
+    if not (folder / "data" / "README.md").exists():
+        pytest.skip(f"reference data not found at {folder}; set DNALM_SHARED to its folder")
+    return folder

@@ -1,0 +1,14 @@
+from pathlib import Path
+
+from pipeline_lib.config.finetuning import Task
+from pipeline_lib.finetuning.sites import build_sites
+from pipeline_lib.job import job
+
+with job(snakemake):
+    build_sites(
+        Path(snakemake.input.genome[0]).parent,
+        Path(snakemake.output.stats).parent,
+        Task(**snakemake.params.settings),
+        assembly=snakemake.params.assembly,
+        seed=snakemake.params.seed,
+    )
