@@ -34,12 +34,13 @@ def results(
 
     Example: dnalm results results
     """
-    from pipeline_lib.report.summary import summary_text
-
     models = sorted((folder / "evaluation").glob("*/pretraining.json"))
     if not models:
         typer.echo(f"{folder} holds no evaluated model yet; run `snakemake --cores 2` first")
         raise typer.Exit(1)
+
+    from pipeline_lib.report.summary import summary_text
+
     tasks = [
         file for model in models for file in sorted(model.parent.glob("*.json")) if file != model
     ]
@@ -65,7 +66,9 @@ def models(
 
 
 @config_app.command()
-def check(files: Annotated[list[Path], typer.Argument(help="YAML files, layered in order.")]) -> None:
+def check(
+    files: Annotated[list[Path], typer.Argument(help="YAML files, layered in order.")],
+) -> None:
     """Check configuration files without running anything.
 
     Example: dnalm config check config/config.yaml config/species/arabidopsis.yaml

@@ -93,6 +93,12 @@ def _disk_errors(path: Path) -> Iterator[None]:
             path=error.filename or path,
             remedy="choose a folder you own with `snakemake --directory DIR`, or change the rights",
         ) from error
+    except (NotADirectoryError, FileExistsError) as error:
+        raise InputError(
+            "a file of this name is in the way: not a folder",
+            path=error.filename or path,
+            remedy="move it away, or choose another folder with `snakemake --directory DIR`",
+        ) from error
     except OSError as error:
         if error.errno == 28 or "No space left" in str(error):  # ENOSPC
             free = shutil.disk_usage(_existing_parent(path)).free

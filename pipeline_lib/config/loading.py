@@ -175,7 +175,7 @@ def _located(
             return ConfigError(
                 f"{problem}; {allowed}", path=file, where=f"line {line}", remedy=remedy
             )
-    path = files[-1] if files else None
+    path = " + ".join(map(str, files)) or None
     return ConfigError(f"{problem}; {allowed}", path=path, remedy=remedy)
 
 

@@ -1,8 +1,7 @@
 # The configuration object and the helpers of all rules.
 import re
+import sys
 from pathlib import Path
-
-from snakemake.exceptions import WorkflowError
 
 from pipeline_lib.code import code_fingerprint
 from pipeline_lib.config import load_architecture, load_config
@@ -24,11 +23,11 @@ configfile: str(OWN_CONFIG if OWN_CONFIG.exists() else ROOT / OWN_CONFIG)
 
 
 def checked(function, *arguments):
-    """Call a function; show an error that the user can mend without a traceback."""
+    """Call a function; an error that the user can mend ends the run with a sentence."""
     try:
         return function(*arguments)
     except DnalmError as error:
-        raise WorkflowError(str(error)) from None
+        sys.exit(f"The configuration cannot be used. {error}")
 
 
 CONFIG_FILES = [*workflow.configfiles, *workflow.config_settings.configfiles]

@@ -20,12 +20,12 @@ rule corpus_build:
         "results/logs/corpus/{corpus}/build.log",
     benchmark:
         "results/benchmarks/corpus/{corpus}/build.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=120,
     params:
         settings=lambda w: settings("corpus", w.corpus),
         seed=CONFIG.seed,
         code=code_fingerprint("corpus"),
-    resources:
-        mem_mb=2000,
-        runtime=120,
     script:
         "../scripts/corpus_build.py"

@@ -19,13 +19,13 @@ rule evaluation_markov:
         "results/logs/evaluation/baselines/corpus/{corpus}.log",
     benchmark:
         "results/benchmarks/evaluation/baselines/corpus/{corpus}.tsv"
+    resources:
+        mem_mb=3000,
+        runtime=240,
     params:
         settings=settings("evaluation"),
         seed=CONFIG.seed,
         code=code_fingerprint("evaluation"),
-    resources:
-        mem_mb=3000,
-        runtime=240,
     script:
         "../scripts/evaluation_markov.py"
 
@@ -39,13 +39,13 @@ rule evaluation_kmers:
         "results/logs/evaluation/baselines/task/{task}.log",
     benchmark:
         "results/benchmarks/evaluation/baselines/task/{task}.tsv"
+    resources:
+        mem_mb=3000,
+        runtime=120,
     params:
         settings=settings("evaluation"),
         seed=CONFIG.seed,
         code=code_fingerprint("evaluation"),
-    resources:
-        mem_mb=3000,
-        runtime=120,
     script:
         "../scripts/evaluation_kmers.py"
 
@@ -62,14 +62,14 @@ rule evaluation_pretraining:
         "results/logs/evaluation/{model}/pretraining.log",
     benchmark:
         "results/benchmarks/evaluation/{model}/pretraining.tsv"
-    params:
-        settings=settings("evaluation"),
-        seed=CONFIG.seed,
-        code=code_fingerprint("evaluation", "models"),
     threads: 2
     resources:
         mem_mb=3000,
         runtime=240,
+    params:
+        settings=settings("evaluation"),
+        seed=CONFIG.seed,
+        code=code_fingerprint("evaluation", "models"),
     script:
         "../scripts/evaluation_pretraining.py"
 
@@ -90,12 +90,12 @@ rule evaluation_task:
         "results/logs/evaluation/{model}/{task}.log",
     benchmark:
         "results/benchmarks/evaluation/{model}/{task}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         settings=settings("evaluation"),
         seed=CONFIG.seed,
         code=code_fingerprint("evaluation"),
-    resources:
-        mem_mb=2000,
-        runtime=60,
     script:
         "../scripts/evaluation_task.py"

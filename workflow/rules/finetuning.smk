@@ -22,14 +22,14 @@ rule finetuning_examples:
         "results/logs/finetuning/datasets/{task}.log",
     benchmark:
         "results/benchmarks/finetuning/datasets/{task}.tsv"
+    resources:
+        mem_mb=2000,
+        runtime=60,
     params:
         settings=lambda w: settings("finetuning", w.task),
         assembly=lambda w: CONFIG.finetuning.tasks[w.task].assembly,
         seed=CONFIG.seed,
         code=code_fingerprint("finetuning"),
-    resources:
-        mem_mb=2000,
-        runtime=60,
     script:
         "../scripts/finetuning_examples.py"
 
@@ -46,13 +46,13 @@ rule finetuning_tune:
         "results/logs/finetuning/{model}/{task}/{init}-{seed}.log",
     benchmark:
         "results/benchmarks/finetuning/{model}/{task}/{init}-{seed}.tsv"
-    params:
-        settings=lambda w: settings("finetuning", w.task),
-        code=code_fingerprint("finetuning", "models"),
     # One core each: two runs side by side use two cores better than one run does.
     threads: 1
     resources:
         mem_mb=3000,
         runtime=480,
+    params:
+        settings=lambda w: settings("finetuning", w.task),
+        code=code_fingerprint("finetuning", "models"),
     script:
         "../scripts/finetuning_tune.py"

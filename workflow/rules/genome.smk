@@ -13,12 +13,12 @@ rule genome_download:
         "results/logs/genome/{assembly}/download_{key}.log",
     benchmark:
         "results/benchmarks/genome/{assembly}/download_{key}.tsv"
+    wildcard_constraints:
+        key="url|annotation|assembly_report|aliases",
+    localrule: True
     params:
         url=lambda w: getattr(CONFIG.genome.assemblies[w.assembly], w.key),
         settings=lambda w: settings("genome", w.assembly),
-    localrule: True
-    wildcard_constraints:
-        key="url|annotation|assembly_report|aliases",
     script:
         "../scripts/genome_download.py"
 
@@ -37,12 +37,12 @@ rule genome_prepare:
         "results/logs/genome/{assembly}/prepare.log",
     benchmark:
         "results/benchmarks/genome/{assembly}/prepare.tsv"
-    params:
-        settings=lambda w: settings("genome", w.assembly),
-        code=code_fingerprint("genome"),
     resources:
         mem_mb=2000,
         runtime=120,
+    params:
+        settings=lambda w: settings("genome", w.assembly),
+        code=code_fingerprint("genome"),
     script:
         "../scripts/genome_prepare.py"
 
@@ -61,11 +61,11 @@ rule genome_annotate:
         "results/logs/genome/{assembly}/annotate.log",
     benchmark:
         "results/benchmarks/genome/{assembly}/annotate.tsv"
-    params:
-        sha256=lambda w: CONFIG.genome.assemblies[w.assembly].annotation_sha256,
-        code=code_fingerprint("genome"),
     resources:
         mem_mb=4000,
         runtime=60,
+    params:
+        sha256=lambda w: CONFIG.genome.assemblies[w.assembly].annotation_sha256,
+        code=code_fingerprint("genome"),
     script:
         "../scripts/genome_annotate.py"

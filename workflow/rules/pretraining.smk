@@ -20,14 +20,14 @@ rule pretraining_train:
         "results/logs/pretraining/{model}/train.log",
     benchmark:
         "results/benchmarks/pretraining/{model}/train.tsv"
+    threads: 2
+    resources:
+        mem_mb=4000,
+        runtime=1440,
     params:
         settings=lambda w: settings("pretraining", w.model),
         architecture=lambda w: ARCHITECTURES[w.model].model_dump(mode="json"),
         seed=CONFIG.seed,
         code=code_fingerprint("pretraining", "models"),
-    threads: 2
-    resources:
-        mem_mb=4000,
-        runtime=1440,
     script:
         "../scripts/pretraining_train.py"

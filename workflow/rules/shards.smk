@@ -21,12 +21,12 @@ rule shards_write:
         "results/logs/shards/{corpus}/{tokenizer}/{split}.log",
     benchmark:
         "results/benchmarks/shards/{corpus}/{tokenizer}/{split}.tsv"
-    params:
-        settings=settings("shards"),
-        code=code_fingerprint("shards"),
     threads: 2
     resources:
         mem_mb=2000,
         runtime=240,
+    params:
+        settings=settings("shards"),
+        code=code_fingerprint("shards"),
     script:
         "../scripts/shards_write.py"

@@ -9,7 +9,9 @@ rule tokenizer:
 rule tokenizer_train:
     input:
         documents=lambda w: f"results/corpus/{tokenizer_corpus(w)}/train/documents.parquet",
-        genomes=lambda w: genome_files(CONFIG.corpus.corpora[tokenizer_corpus(w)].assemblies),
+        genomes=lambda w: genome_files(
+            CONFIG.corpus.corpora[tokenizer_corpus(w)].assemblies
+        ),
     output:
         tokenizer="results/tokenizer/{tokenizer}/tokenizer.json",
         stats="results/tokenizer/{tokenizer}/stats.json",
@@ -17,13 +19,13 @@ rule tokenizer_train:
         "results/logs/tokenizer/{tokenizer}/train.log",
     benchmark:
         "results/benchmarks/tokenizer/{tokenizer}/train.tsv"
-    params:
-        settings=lambda w: settings("tokenizer", w.tokenizer),
-        seed=CONFIG.seed,
-        code=code_fingerprint("tokenizer"),
     threads: 2
     resources:
         mem_mb=4000,
         runtime=240,
+    params:
+        settings=lambda w: settings("tokenizer", w.tokenizer),
+        seed=CONFIG.seed,
+        code=code_fingerprint("tokenizer"),
     script:
         "../scripts/tokenizer_train.py"

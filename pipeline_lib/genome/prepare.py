@@ -1,0 +1,210 @@
+"""From the FASTA file a user gives to the folder of an assembly that all later stages read."""
+
+import logging
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline_lib.config.genome import Assembly
+from pipeline_lib.files import write_json
+from pipeline_lib.genome.aliases import (
+    collect_aliases,
+    header_aliases,
+    read_alias_table,
+    rule_aliases,
+    write_aliases,
+)
+from pipeline_lib.genome.contigs import (
+    Contig,
+    check_organelle_names,
+    check_some_kept,
+    composition,
+    organelle_warnings,
+    reason_to_drop,
+    shares,
+    write_contigs,
+)
+from pipeline_lib.genome.fasta import Record, read_fasta, wrap
+from pipeline_lib.genome.organelles import classify
+from pipeline_lib.genome.output import bgzip_writer, index_fasta, staged_files
+from pipeline_lib.genome.report import ReportRow, match_report, read_report
+from pipeline_lib.genome.source import check_sums
+from pipeline_lib.progress import progress_bar
+from pipeline_lib.provenance import provenance
+
+log = logging.getLogger(__name__)
+
+
+def prepare_genome(
+    source: Path,
+    directory: Path,
+    assembly: Assembly,
+    *,
+    name: str,
+    report: Path | None = None,
+    aliases: Path | None = None,
+) -> None:
+    """Write the kept contigs as indexed bgzip FASTA, and the tables that describe all of them.
+
+    Parameters
+    ----------
+    source
+        FASTA file: plain, gzip or bgzip.
+    directory
+        Folder of the assembly. Gets ``genome.fa.gz`` with ``.fai`` and ``.gzi``,
+        ``contigs.tsv``, ``aliases.tsv`` and ``stats.json``; all of them or none.
+    assembly
+        Settings: filters, checksums, organelles named by hand.
+    name
+        Name of the assembly in the configuration, for messages.
+    report, aliases
+        NCBI assembly report and table of other names, where there are such.
+
+    Raises
+    ------
+    InputError
+        If an input is unusable, a checksum differs, or no contig is left.
+    """
+    check_sums(source, sha256=assembly.sha256, md5=assembly.md5)
+    rows = _ReportLookup(read_report(report) if report else [])
+    with staged_files(directory) as staging:
+        fasta = staging / "genome.fa.gz"
+        contigs, total = _copy_kept(source, fasta, assembly, rows)
+        check_organelle_names(assembly, (contig.name for contig in contigs), assembly=name)
+        check_some_kept(contigs, source, assembly=name)
+        index_fasta(fasta, {contig.name: contig.length for contig in contigs if contig.kept})
+        names = [contig.name for contig in contigs]
+        found, warnings = collect_aliases(
+            contigs,
+            reported=_reported_names(contigs, rows.rows, report),
+            table=read_alias_table(aliases, names) if aliases else {},
+        )
+        warnings = organelle_warnings(contigs, assembly, assembly=name) + warnings
+        for warning in warnings:
+            log.warning("%s: %s", name, warning)
+        write_contigs(staging / "contigs.tsv", contigs)
+        write_aliases(staging / "aliases.tsv", found)
+        inputs = {"sequence": source, "assembly_report": report, "aliases": aliases}
+        stats = _stats(contigs, total) | {
+            "warnings": warnings,
+            "provenance": provenance(
+                assembly.model_dump(mode="json"),
+                inputs={role: path for role, path in inputs.items() if path},
+                seed=0,  # nothing is drawn by chance here
+            ),
+        }
+        write_json(staging / "stats.json", {"assembly": name, "species": assembly.species} | stats)
+
+
+class _ReportLookup:
+    """Molecule types of the assembly report by any name of a sequence."""
+
+    def __init__(self, rows: list[ReportRow]) -> None:
+        self.rows = rows
+        self._by_name = {name: row for row in rows for name in row.names}
+
+    def location(self, record: Record) -> str | None:
+        for name in _names_of(record.name, record.description):
+            if name in self._by_name:
+                return self._by_name[name].location
+        return None
+
+
+def _copy_kept(
+    source: Path, target: Path, assembly: Assembly, rows: _ReportLookup
+) -> tuple[list[Contig], NDArray[np.int64]]:
+    """Copy the kept records; return a description of all, and the composition of the kept."""
+    contigs: list[Contig] = []
+    total = np.zeros(256, dtype=np.int64)
+    with (
+        bgzip_writer(target) as handle,
+        progress_bar(f"reading {source.name}", total=None, unit="b") as bar,
+    ):
+        for record in read_fasta(source):
+            counts = composition(record.sequence)
+            contig = _describe(record, counts, assembly, rows)
+            contigs.append(contig)
+            bar.update(contig.length)
+            if contig.kept:
+                total += counts
+                handle.write(f">{record.name} {record.description}".rstrip().encode() + b"\n")
+                for lines in wrap(record.sequence):
+                    handle.write(lines)
+            del record  # or two chromosomes would be in memory while the next one is read
+    return contigs, total
+
+
+def _describe(
+    record: Record, counts: NDArray[np.int64], assembly: Assembly, rows: _ReportLookup
+) -> Contig:
+    length = len(record.sequence)
+    molecule, evidence = classify(
+        record.name,
+        record.description,
+        length,
+        configured=assembly.organelles.get(record.name),
+        reported=rows.location(record),
+    )
+    gc, n_share, soft_masked_share = shares(counts)
+    reason = reason_to_drop(molecule, evidence, length, assembly)
+    return Contig(
+        name=record.name,
+        length=length,
+        gc=gc,
+        n_share=n_share,
+        soft_masked_share=soft_masked_share,
+        molecule=molecule,
+        kept=not reason,
+        reason=reason,
+        description=record.description,
+    )
+
+
+def _names_of(name: str, description: str) -> Iterator[str]:
+    """Yield the names by which a record may stand in an assembly report, surest first."""
+    stated = [name, *header_aliases(name, description)]
+    yield from stated
+    for item in stated:
+        yield from rule_aliases(item)
+
+
+def _reported_names(
+    contigs: list[Contig], rows: list[ReportRow], report: Path | None
+) -> dict[str, tuple[str, ...]]:
+    if report is None:
+        return {}
+    records = ((c.name, c.length, _names_of(c.name, c.description)) for c in contigs)
+    return {name: row.names for name, row in match_report(rows, records, report).items()}
+
+
+def _stats(contigs: list[Contig], total: NDArray[np.int64]) -> dict[str, Any]:
+    kept = [contig for contig in contigs if contig.kept]
+    dropped = [contig for contig in contigs if not contig.kept]
+    gc, n_share, soft_masked_share = shares(total)
+    return {
+        "records": len(contigs),
+        "kept": {
+            "contigs": len(kept),
+            "bases": sum(contig.length for contig in kept),
+            "n50": _n50([contig.length for contig in kept]),
+            "gc": round(gc, 6) if gc == gc else None,
+            "n_share": round(n_share, 6),
+            "soft_masked_share": round(soft_masked_share, 6),
+        },
+        "dropped": {
+            "contigs": len(dropped),
+            "bases": sum(contig.length for contig in dropped),
+            "reasons": dict(Counter(contig.reason for contig in dropped).most_common()),
+        },
+        "molecules": dict(Counter(contig.molecule for contig in contigs)),
+    }
+
+
+def _n50(lengths: list[int]) -> int:
+    """Return the length such that contigs at least as long hold half of the bases."""
+    descending = np.sort(lengths)[::-1]
+    return int(descending[np.searchsorted(np.cumsum(descending), descending.sum() / 2)])
