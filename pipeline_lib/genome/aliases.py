@@ -6,7 +6,9 @@ user's own table settles it. A record's own name always means that record.
 """
 
 import csv
+import itertools
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +93,7 @@ def collect_aliases(
 def header_aliases(name: str, description: str) -> Iterator[str]:
     """Yield the other names that a header itself states."""
     parts = name.split("|")
-    for database, identifier in zip(parts, parts[1:], strict=False):
+    for database, identifier in itertools.pairwise(parts):
         if database in _DATABASES and identifier:
             yield identifier
     if tag := _TAG.search(description):
@@ -179,26 +181,31 @@ def _claims(
     by_record: dict[str, list[str]] = {}
     for alias, record in table.items():
         by_record.setdefault(record, []).append(alias)
-    molecules = [contig.molecule for contig in contigs]
+    molecules = Counter(contig.molecule for contig in contigs)
     for contig in contigs:
-        stated: dict[str, Source] = {}
         sources: tuple[tuple[Source, Iterable[str]], ...] = (
             ("table", by_record.get(contig.name, ())),
             ("header", _header_names(contig)),
             ("report", reported.get(contig.name, ())),
         )
+        stated: dict[str, Source] = {}
         for source, names in sources:
             for name in names:
                 stated.setdefault(name, source)
-        for name in (contig.name, *stated):
-            for derived in rule_aliases(name):
-                if contig.molecule == "nuclear" or without_version(name):
-                    stated = {**stated, derived: stated.get(derived, "rule")}
-        if molecules.count(contig.molecule) == 1:
-            for name in ORGANELLE_NAMES.get(contig.molecule, ()):
-                stated.setdefault(name, "rule")
+        only_one = molecules[contig.molecule] == 1
+        for name in _derived(contig, list(stated), only_one=only_one):
+            stated.setdefault(name, "rule")
         stated.pop(contig.name, None)
         yield from (Alias(contig.name, name, source) for name, source in stated.items())
+
+
+def _derived(contig: Contig, stated: list[str], *, only_one: bool) -> Iterator[str]:
+    """Yield names that follow by rule; `only_one` if no other record is this kind of molecule."""
+    for name in (contig.name, *stated):
+        if contig.molecule == "nuclear" or without_version(name):
+            yield from rule_aliases(name)
+    if only_one:
+        yield from ORGANELLE_NAMES.get(contig.molecule, ())
 
 
 def _header_names(contig: Contig) -> Iterator[str]:

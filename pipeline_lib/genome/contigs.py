@@ -1,11 +1,12 @@
 """Contigs of an assembly: what each is made of, which are kept, and why the others are not."""
 
 import csv
-import statistics
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,12 +121,12 @@ def _likely_organelles(contigs: Sequence[Contig], count: int = 3) -> list[Contig
 
     Organelle genomes have 6 kb (malaria) to about 1 Mb, and a base composition of their own.
     """
-    nuclear = [contig for contig in contigs if contig.molecule == "nuclear"]
+    nuclear = [c for c in contigs if c.molecule == "nuclear" and not math.isnan(c.gc)]
     sized = [contig for contig in nuclear if 5_000 <= contig.length <= 1_000_000]
-    sized = [contig for contig in sized if contig.gc == contig.gc]  # has bases at all
     if not sized:
         return []
-    usual = statistics.median(contig.gc for contig in nuclear if contig.gc == contig.gc)
+    lengths = sum(contig.length for contig in nuclear)
+    usual = sum(contig.gc * contig.length for contig in nuclear) / lengths
     return sorted(
         sized,
         key=lambda contig: (not mentions_organelle(contig.description), -abs(contig.gc - usual)),
@@ -148,16 +149,13 @@ def read_contigs(path: Path) -> list[Contig]:
 
 
 def _contig(row: dict[str, str]) -> Contig:
-    molecule: Molecule = "nuclear"
-    if row["molecule"] == "mitochondrion" or row["molecule"] == "plastid":
-        molecule = row["molecule"]  # type: ignore[assignment]
     return Contig(
         name=row["name"],
         length=int(row["length"]),
         gc=float(row["gc"]),
         n_share=float(row["n_share"]),
         soft_masked_share=float(row["soft_masked_share"]),
-        molecule=molecule,
+        molecule=cast(Molecule, row["molecule"]),
         kept=row["kept"] == "true",
         reason=row["reason"],
         description=row["description"],

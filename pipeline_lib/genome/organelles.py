@@ -16,34 +16,30 @@ Molecule = Literal["nuclear", "mitochondrion", "plastid"]
 # The longest known are below 12 Mb (mitochondria of Silene) and 3 Mb (plastids of algae).
 LONGEST_ORGANELLE = 20_000_000
 
+_MITOCHONDRIA = (
+    # human (rCRS; the Yoruba sequence of hg18 and hg19), chimpanzee, macaque
+    "NC_012920 J01415 NC_001807 AF347015 NC_001643 NC_005943 "
+    # mouse, rat, dog, cat, cow, pig, sheep, goat, horse
+    "NC_005089 AY172335 NC_001665 AC_000022 NC_002008 NC_001700 NC_006853 V00654 NC_000845 "
+    "NC_001941 NC_005044 NC_001640 "
+    # chicken, frogs, zebrafish
+    "NC_001323 NC_001573 NC_006839 NC_002333 AC024175 "
+    # fruit fly, honey bee, mosquito, worm
+    "NC_024511 KJ947872 NC_001709 U37541 NC_001566 NC_002084 NC_001328 X54252 "
+    # baker's and fission yeast
+    "NC_001224 KP263414 AJ011856 NC_001326 X54421 "
+    # thale cress, rice, maize, soybean, tobacco, Chlamydomonas, Plasmodium
+    "NC_037304 BK010421 NC_001284 Y08501 NC_011033 BA000029 NC_007982 AY506529 NC_020455 "
+    "NC_006581 NC_001638 U03843 M76611"
+)
+_PLASTIDS = (
+    # thale cress, rice, maize, wheat, soybean, tobacco, tomato, Chlamydomonas
+    "NC_000932 AP000423 NC_001320 X15901 NC_001666 X86563 NC_002762 AB042240 NC_007942 DQ317523 "
+    "NC_001879 Z00044 NC_007898 AM087200 NC_005353 BK000554"
+)
 ACCESSIONS: dict[str, Organelle] = {
-    accession: molecule
-    for molecule, accessions in (
-        (
-            "mitochondrion",
-            # human (rCRS; the Yoruba sequence of hg18 and hg19), chimpanzee, macaque
-            "NC_012920 J01415 NC_001807 AF347015 NC_001643 NC_005943 "
-            # mouse, rat, dog, cat, cow, pig, sheep, goat, horse
-            "NC_005089 AY172335 NC_001665 AC_000022 NC_002008 NC_001700 NC_006853 V00654 NC_000845 "
-            "NC_001941 NC_005044 NC_001640 "
-            # chicken, frogs, zebrafish
-            "NC_001323 NC_001573 NC_006839 NC_002333 AC024175 "
-            # fruit fly, honey bee, mosquito, worm
-            "NC_024511 KJ947872 NC_001709 U37541 NC_001566 NC_002084 NC_001328 X54252 "
-            # baker's and fission yeast
-            "NC_001224 KP263414 AJ011856 NC_001326 X54421 "
-            # thale cress, rice, maize, soybean, tobacco, Chlamydomonas, Plasmodium
-            "NC_037304 BK010421 NC_001284 Y08501 NC_011033 BA000029 NC_007982 AY506529 NC_020455 "
-            "NC_006581 NC_001638 U03843 M76611",
-        ),
-        (
-            "plastid",
-            # thale cress, rice, maize, wheat, soybean, tobacco, tomato, Chlamydomonas
-            "NC_000932 AP000423 NC_001320 X15901 NC_001666 X86563 NC_002762 AB042240 NC_007942 "
-            "DQ317523 NC_001879 Z00044 NC_007898 AM087200 NC_005353 BK000554",
-        ),
-    )
-    for accession in accessions.split()
+    **dict.fromkeys(_MITOCHONDRIA.split(), "mitochondrion"),
+    **dict.fromkeys(_PLASTIDS.split(), "plastid"),
 }
 
 _NAMES: dict[Organelle, re.Pattern[str]] = {

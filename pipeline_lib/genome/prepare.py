@@ -31,7 +31,7 @@ from pipeline_lib.genome.contigs import (
 from pipeline_lib.genome.fasta import Record, read_fasta, wrap
 from pipeline_lib.genome.organelles import classify
 from pipeline_lib.genome.output import bgzip_writer, index_fasta, staged_files
-from pipeline_lib.genome.report import ReportRow, match_report, read_report
+from pipeline_lib.genome.report import AssemblyReport
 from pipeline_lib.genome.source import check_sums
 from pipeline_lib.progress import progress_bar
 from pipeline_lib.provenance import provenance
@@ -70,76 +70,71 @@ def prepare_genome(
         If an input is unusable, a checksum differs, or no contig is left.
     """
     check_sums(source, sha256=assembly.sha256, md5=assembly.md5)
-    rows = _ReportLookup(read_report(report) if report else [])
+    rows = AssemblyReport(report) if report else None
     with staged_files(directory) as staging:
         fasta = staging / "genome.fa.gz"
-        contigs, total = _copy_kept(source, fasta, assembly, rows)
-        check_organelle_names(assembly, (contig.name for contig in contigs), assembly=name)
+        contigs, reported, total = _copy_kept(source, fasta, assembly, rows)
+        names = [contig.name for contig in contigs]
+        if rows and not reported:
+            raise rows.no_match(names)
+        check_organelle_names(assembly, names, assembly=name)
         check_some_kept(contigs, source, assembly=name)
         index_fasta(fasta, {contig.name: contig.length for contig in contigs if contig.kept})
-        names = [contig.name for contig in contigs]
-        found, warnings = collect_aliases(
-            contigs,
-            reported=_reported_names(contigs, rows.rows, report),
-            table=read_alias_table(aliases, names) if aliases else {},
-        )
+        table = read_alias_table(aliases, names) if aliases else {}
+        found, warnings = collect_aliases(contigs, reported=reported, table=table)
         warnings = organelle_warnings(contigs, assembly, assembly=name) + warnings
         for warning in warnings:
             log.warning("%s: %s", name, warning)
         write_contigs(staging / "contigs.tsv", contigs)
         write_aliases(staging / "aliases.tsv", found)
+        stats = {"assembly": name, "species": assembly.species} | _stats(contigs, total)
         inputs = {"sequence": source, "assembly_report": report, "aliases": aliases}
-        stats = _stats(contigs, total) | {
-            "warnings": warnings,
-            "provenance": provenance(
-                assembly.model_dump(mode="json"),
-                inputs={role: path for role, path in inputs.items() if path},
-                seed=0,  # nothing is drawn by chance here
-            ),
-        }
-        write_json(staging / "stats.json", {"assembly": name, "species": assembly.species} | stats)
+        write_json(
+            staging / "stats.json",
+            stats | {"warnings": warnings, "provenance": _provenance(assembly, inputs)},
+        )
 
 
-class _ReportLookup:
-    """Molecule types of the assembly report by any name of a sequence."""
-
-    def __init__(self, rows: list[ReportRow]) -> None:
-        self.rows = rows
-        self._by_name = {name: row for row in rows for name in row.names}
-
-    def location(self, record: Record) -> str | None:
-        for name in _names_of(record.name, record.description):
-            if name in self._by_name:
-                return self._by_name[name].location
-        return None
+def _provenance(assembly: Assembly, inputs: dict[str, Path | None]) -> dict[str, Any]:
+    given: dict[str, str | Path] = {role: path for role, path in inputs.items() if path}
+    # Nothing is drawn by chance in this stage: the seed is of no account.
+    return provenance(assembly.model_dump(mode="json"), inputs=given, seed=0)
 
 
 def _copy_kept(
-    source: Path, target: Path, assembly: Assembly, rows: _ReportLookup
-) -> tuple[list[Contig], NDArray[np.int64]]:
-    """Copy the kept records; return a description of all, and the composition of the kept."""
+    source: Path, target: Path, assembly: Assembly, report: AssemblyReport | None
+) -> tuple[list[Contig], dict[str, tuple[str, ...]], NDArray[np.int64]]:
+    """Copy the kept records; return all contigs, reported names, composition of the kept."""
     contigs: list[Contig] = []
+    reported: dict[str, tuple[str, ...]] = {}
     total = np.zeros(256, dtype=np.int64)
     with (
         bgzip_writer(target) as handle,
         progress_bar(f"reading {source.name}", total=None, unit="b") as bar,
     ):
         for record in read_fasta(source):
+            row = report.find(_names_of(record), len(record.sequence)) if report else None
+            if row:
+                reported[record.name] = row.names
             counts = composition(record.sequence)
-            contig = _describe(record, counts, assembly, rows)
+            contig = _describe(record, counts, assembly, row.location if row else None)
             contigs.append(contig)
             bar.update(contig.length)
             if contig.kept:
                 total += counts
-                handle.write(f">{record.name} {record.description}".rstrip().encode() + b"\n")
-                for lines in wrap(record.sequence):
-                    handle.write(lines)
+                _write_record(handle, record)
             del record  # or two chromosomes would be in memory while the next one is read
-    return contigs, total
+    return contigs, reported, total
+
+
+def _write_record(handle: Any, record: Record) -> None:
+    handle.write(f">{record.name} {record.description}".rstrip().encode() + b"\n")
+    for lines in wrap(record.sequence):
+        handle.write(lines)
 
 
 def _describe(
-    record: Record, counts: NDArray[np.int64], assembly: Assembly, rows: _ReportLookup
+    record: Record, counts: NDArray[np.int64], assembly: Assembly, location: str | None
 ) -> Contig:
     length = len(record.sequence)
     molecule, evidence = classify(
@@ -147,7 +142,7 @@ def _describe(
         record.description,
         length,
         configured=assembly.organelles.get(record.name),
-        reported=rows.location(record),
+        reported=location,
     )
     gc, n_share, soft_masked_share = shares(counts)
     reason = reason_to_drop(molecule, evidence, length, assembly)
@@ -164,21 +159,12 @@ def _describe(
     )
 
 
-def _names_of(name: str, description: str) -> Iterator[str]:
+def _names_of(record: Record) -> Iterator[str]:
     """Yield the names by which a record may stand in an assembly report, surest first."""
-    stated = [name, *header_aliases(name, description)]
+    stated = [record.name, *header_aliases(record.name, record.description)]
     yield from stated
     for item in stated:
         yield from rule_aliases(item)
-
-
-def _reported_names(
-    contigs: list[Contig], rows: list[ReportRow], report: Path | None
-) -> dict[str, tuple[str, ...]]:
-    if report is None:
-        return {}
-    records = ((c.name, c.length, _names_of(c.name, c.description)) for c in contigs)
-    return {name: row.names for name, row in match_report(rows, records, report).items()}
 
 
 def _stats(contigs: list[Contig], total: NDArray[np.int64]) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """NCBI assembly report: the names each sequence goes by, and the kind of its molecule."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,80 +24,69 @@ class ReportRow:
     line: int
 
 
-def read_report(path: Path) -> list[ReportRow]:
-    """Read an NCBI assembly report (``*_assembly_report.txt``).
+class AssemblyReport:
+    """Rows of an assembly report, found by any name of a sequence.
+
+    Parameters
+    ----------
+    path
+        File ``*_assembly_report.txt`` of NCBI.
 
     Raises
     ------
     InputError
         If the table lacks its header, a column or all rows.
     """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.rows = list(_read_rows(path))
+        if not self.rows:
+            raise InputError("the report lists no sequence", path=path, remedy=_FETCH)
+        self._by_name: dict[str, ReportRow | None] = {}
+        for row in self.rows:
+            for name in row.names:
+                self._by_name[name] = None if name in self._by_name else row
+
+    def find(self, names: Iterable[str], length: int) -> ReportRow | None:
+        """Return the row of a record by its names, the surest first; None if it has no row.
+
+        Raises
+        ------
+        InputError
+            If the record's length is not the one reported.
+        """
+        tried = list(names)
+        found = (self._by_name.get(name) for name in tried)
+        row = next((row for row in found if row is not None), None)
+        if row is not None and row.length not in (None, length):
+            raise InputError(
+                f"record {tried[0]!r} has {length:,} bases, the report says {row.length:,}",
+                path=self.path,
+                where=f"line {row.line}",
+                remedy="give the report of the very assembly version of the FASTA file",
+            )
+        return row
+
+    def no_match(self, names: Collection[str]) -> InputError:
+        """Return the error for a report that has none of the records of the FASTA file."""
+        return InputError(
+            f"the report names none of the records of the FASTA file; it has "
+            f"{some([row.names[0] for row in self.rows])}, the file has {some(names)}",
+            path=self.path,
+            remedy="give the report of this assembly, or leave `assembly_report` out",
+        )
+
+
+def _read_rows(path: Path) -> Iterator[ReportRow]:
     columns: list[str] = []
-    rows: list[ReportRow] = []
     for number, line in read_lines(path, "NCBI assembly report"):
         if line.startswith("#"):
             if line.lstrip("# ").startswith("Sequence-Name\t"):
                 columns = line.lstrip("# ").split("\t")
                 _check_columns(columns, path, number)
         elif line.strip():
-            rows.append(_row(line, columns, path, number))
-    if not rows:
-        raise InputError("the report lists no sequence", path=path, remedy=_FETCH)
-    return rows
-
-
-def match_report(
-    rows: list[ReportRow], records: Iterable[tuple[str, int, Iterable[str]]], path: Path
-) -> dict[str, ReportRow]:
-    """Find the row of each record.
-
-    Parameters
-    ----------
-    rows
-        From :func:`read_report`.
-    records
-        (name, length, further names from the header) of each record of the FASTA file.
-    path
-        The report, for messages.
-
-    Raises
-    ------
-    InputError
-        If no record is found, or one has another length than the report says.
-    """
-    by_name = _index(rows)
-    found: dict[str, ReportRow] = {}
-    names = []
-    for name, length, others in records:
-        names.append(name)
-        row = next((by_name[key] for key in (name, *others) if key in by_name), None)
-        if row is None:
-            continue
-        if row.length not in (None, length):
-            raise InputError(
-                f"record {name!r} has {length:,} bases, the report says {row.length:,}",
-                path=path,
-                where=f"line {row.line}",
-                remedy="give the report of the very assembly version of the FASTA file",
-            )
-        found[name] = row
-    if not found:
-        raise InputError(
-            f"the report names none of the records of the FASTA file; it has "
-            f"{some([row.names[0] for row in rows])}, the file has {some(names)}",
-            path=path,
-            remedy="give the report of this assembly, or leave `assembly_report` out",
-        )
-    return found
-
-
-def _index(rows: list[ReportRow]) -> dict[str, ReportRow]:
-    """Map each name that belongs to one row only to that row."""
-    by_name: dict[str, ReportRow | None] = {}
-    for row in rows:
-        for name in row.names:
-            by_name[name] = None if name in by_name else row
-    return {name: row for name, row in by_name.items() if row is not None}
+            yield _row(line, columns, path, number)
 
 
 def _row(line: str, columns: list[str], path: Path, number: int) -> ReportRow:

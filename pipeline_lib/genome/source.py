@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import checksum
@@ -66,13 +66,14 @@ def read_blocks(path: Path, expected: str, size: int = BLOCK) -> Iterator[bytes]
 
 def read_lines(path: Path, expected: str) -> Iterator[tuple[int, str]]:
     """Yield (line number from 1, line without its end) of a text file; see `read_blocks`."""
-    number, rest = 0, b""
+    done, rest = 0, b""
     for block in read_blocks(path, expected):
         *lines, rest = (rest + block).split(b"\n")
-        for number, line in enumerate(lines, number + 1):
+        for number, line in enumerate(lines, done + 1):
             yield number, _decode(line)
+        done += len(lines)
     if rest:
-        yield number + 1, _decode(rest)
+        yield done + 1, _decode(rest)
 
 
 def looks_like_html(content: bytes) -> bool:
@@ -123,7 +124,7 @@ def _open(path: Path, expected: str) -> Iterator[IO[bytes]]:
         _check_bgzip_end(raw, head, path)
         raw.seek(0)
         with gzip.GzipFile(fileobj=raw) as unpacked:
-            yield unpacked
+            yield cast(IO[bytes], unpacked)
 
 
 def _read(handle: IO[bytes], path: Path, size: int) -> bytes:

@@ -1,0 +1,201 @@
+"""Held-out bits per base of a masked model, as a pseudo-likelihood, beside simpler models.
+
+Every held-out token is hidden exactly once, together with others that are drawn at random, and
+the model predicts it from both sides. The sum of -log2 p over all tokens divided by the bases
+that they cover is the pseudo-likelihood in bits per base (Salazar et al. 2020, who hide one
+token at a time). It compares models with different tokenizers. It is no likelihood: a model
+that reads both sides, and the length of every token, can be better than any that reads one.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline_lib.config.evaluation import EvaluationConfig
+from pipeline_lib.errors import InputError
+from pipeline_lib.evaluation.bootstrap import mean_interval
+from pipeline_lib.evaluation.windows import Window, batches, masked_inputs, read_windows
+from pipeline_lib.files import read_json, write_json
+from pipeline_lib.models.masked import MaskedLanguageModel
+from pipeline_lib.pretraining.folder import load_model
+from pipeline_lib.progress import progress_bar
+from pipeline_lib.provenance import provenance
+from pipeline_lib.randomness import named_generator
+from pipeline_lib.shards.reader import Shards
+from pipeline_lib.tokenizer.encode import GAP, PAD, load_tokenizer, token_lengths, vocabulary
+
+BATCH_TOKENS = 4_096
+
+Array = NDArray[np.float64]
+
+
+def evaluate_pretraining(
+    model: Path,
+    train: Path,
+    test: Path,
+    baselines: Path,
+    output: Path,
+    settings: EvaluationConfig,
+    *,
+    name: str,
+    seed: int,
+    threads: int,
+) -> None:
+    """Measure a pretrained model on the test split and write the result as JSON.
+
+    Intervals come from resampling blocks of 10 kb of the genome, both strands together.
+
+    Parameters
+    ----------
+    model
+        Model folder.
+    train, test
+        Shard folders of the two splits. From the first one the frequencies of tokens are taken.
+    baselines
+        JSON with the Markov models of the corpus.
+    output
+        JSON file to write.
+    settings
+        Rounds, most bases to measure, and how intervals are made.
+    name
+        Name of the model.
+    seed
+        Seed of rounds and resampling.
+    threads
+        CPU threads.
+
+    Raises
+    ------
+    InputError
+        If the test split has no token to predict.
+    """
+    torch.set_num_threads(threads)
+    network, architecture = load_model(model)
+    tokenizer = load_tokenizer(model / "tokenizer.json")
+    words, lengths = vocabulary(tokenizer), token_lengths(tokenizer)
+    shards = Shards(test)
+    windows = read_windows(
+        shards,
+        lengths,
+        context_length=architecture.context_length,
+        max_bases=settings.max_bases,
+        rounds=settings.mask_rounds,
+        seed=seed,
+    )
+    # Markov models skip letters other than A, C, G and T; tokens that hold one are not scored.
+    scored = np.array([set(word) <= set("ACGT") for word in words])
+    found = token_bits(network, windows, settings.mask_rounds)
+    bits = {"model": found, "unigram": _unigram_bits(windows, Shards(train), len(words))}
+    kept = [scored[window.tokens] for window in windows]
+    if not any(part.any() for part in kept):
+        raise InputError(
+            "has no token to predict", path=test, remedy="hold out more sequence in `holdouts.test`"
+        )
+    places = [window.place for window in windows]
+    bases = _per_block(places, [lengths[w.tokens][k] for w, k in zip(windows, kept, strict=True)])
+
+    def summary(values: list[Array]) -> dict[str, float]:
+        return mean_interval(
+            _per_block(places, [value[k] for value, k in zip(values, kept, strict=True)]),
+            bases,
+            samples=settings.bootstrap_samples,
+            confidence=settings.confidence,
+            generator=named_generator(seed, "pretraining"),  # the same for every model
+        )
+
+    markov = read_json(baselines)
+    result = {
+        "model": name,
+        "measure": "pseudo-likelihood",
+        "corpus_test_bases": int(shards.manifest["bases"]),
+        "bases": int(bases.sum()),
+        "tokens": int(sum(part.sum() for part in kept)),
+        "windows": len(windows),
+        "bits_per_base": summary(bits["model"]),
+        "baselines": {
+            "uniform": 2.0,
+            "token_unigram": summary(bits["unigram"]),
+            "markov": markov["markov"],
+        },
+        "best_markov_order": markov["best_order"],
+        "provenance": provenance(
+            settings.model_dump(mode="json"), inputs=_inputs(model, train, test), seed=seed
+        ),
+    }
+    write_json(output, result)
+
+
+@torch.inference_mode()
+def token_bits(network: MaskedLanguageModel, windows: list[Window], rounds: int) -> list[Array]:
+    """Return -log2 of the probability of every token of every window, each hidden once.
+
+    Probabilities are over ordinary tokens: a model is not charged for what it thinks of [PAD].
+
+    Returns
+    -------
+    list of ndarray
+        For each window, shape (length,).
+    """
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network = network.to(device).eval()
+    bits = [np.full(len(window.tokens), np.nan) for window in windows]
+    total = sum(len(window.tokens) for window in windows)
+    with progress_bar("bits per base", total=total, unit="token") as bar:
+        for indices in batches(windows, BATCH_TOKENS):
+            batch = [windows[index] for index in indices]
+            for round_number in range(rounds):
+                tokens, hidden = masked_inputs(batch, round_number)
+                if not hidden.any():
+                    continue
+                inputs = torch.from_numpy(tokens).to(device)
+                targets = torch.from_numpy(hidden).to(device)
+                logits = network(inputs, inputs != PAD, targets).float()
+                truth = np.concatenate([w.tokens[w.rounds == round_number] for w in batch])
+                surprise = _surprise(logits, truth)
+                first = 0
+                for index, window in zip(indices, batch, strict=True):
+                    chosen = window.rounds == round_number
+                    bits[index][chosen] = surprise[first : first + chosen.sum()]
+                    first += int(chosen.sum())
+            bar.update(sum(len(window.tokens) for window in batch))
+    return bits
+
+
+def _surprise(logits: torch.Tensor, truth: NDArray[np.int64]) -> Array:
+    """Return -log2 p of the true tokens; NaN for special tokens, which are never predicted."""
+    ordinary = torch.log_softmax(logits[:, GAP:].double(), dim=1)
+    column = torch.from_numpy(np.maximum(truth - GAP, 0)).to(logits.device)
+    chosen = ordinary.gather(1, column[:, None])[:, 0].cpu().numpy()
+    return np.where(truth >= GAP, -chosen / np.log(2), np.nan)
+
+
+def _unigram_bits(windows: list[Window], train: Shards, vocab_size: int) -> list[Array]:
+    """Return -log2 of the frequency of each token in training, smoothed by adding 1/2."""
+    counts = np.zeros(vocab_size)
+    for *_, tokens in train.rows():
+        counts += np.bincount(tokens, minlength=vocab_size)
+    ordinary = counts[GAP:] + 0.5
+    bits = np.full(vocab_size, np.nan)
+    bits[GAP:] = -np.log2(ordinary / ordinary.sum())
+    return [bits[window.tokens] for window in windows]
+
+
+def _per_block(places: list[tuple[str, str, int]], values: list[Any]) -> Array:
+    """Return the sum of values over the windows in each block of genome; shape (blocks,)."""
+    numbers = {place: number for number, place in enumerate(dict.fromkeys(places))}
+    sums = np.zeros(len(numbers))
+    for place, value in zip(places, values, strict=True):
+        sums[numbers[place]] += value.sum()
+    return sums
+
+
+def _inputs(model: Path, train: Path, test: Path) -> dict[str, str | Path]:
+    return {
+        "model": model / "model.safetensors",
+        "tokenizer": model / "tokenizer.json",
+        "train": train / "manifest.json",
+        "test": test / "manifest.json",
+    }

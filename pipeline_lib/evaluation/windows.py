@@ -1,0 +1,119 @@
+"""Windows of held-out tokens for a masked model, and rounds that hide each token once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline_lib.randomness import named_generator
+from pipeline_lib.shards.reader import Shards
+from pipeline_lib.tokenizer.encode import CLS, MASK, PAD, SEP
+
+BLOCK = 10_000
+
+Tokens = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Consecutive tokens of a document.
+
+    Attributes
+    ----------
+    tokens
+        Without [CLS] and [SEP]; shape (length,).
+    place
+        Assembly, contig and number of the 10 kb block that the middle of the window lies in: the
+        same for both strands.
+    rounds
+        The round in which each token is hidden; shape (length,).
+    """
+
+    tokens: Tokens
+    place: tuple[str, str, int]
+    rounds: NDArray[np.int64]
+
+
+def read_windows(
+    shards: Shards,
+    lengths: NDArray[np.int32],
+    *,
+    context_length: int,
+    max_bases: int,
+    rounds: int,
+    seed: int,
+) -> list[Window]:
+    """Cut documents into windows of equal length, as few as the context allows.
+
+    Parameters
+    ----------
+    shards
+        Tokens of the held-out split.
+    lengths
+        Bases of each token id.
+    context_length
+        Most tokens of an input, [CLS] and [SEP] included.
+    max_bases
+        If the split has more bases than this, an evenly spread part of the windows is taken.
+    rounds
+        In how many rounds tokens are hidden.
+    seed
+        Seed of the rounds.
+    """
+    share = min(1.0, max_bases / max(int(shards.manifest["bases"]), 1))
+    windows: list[Window] = []
+    count = 0
+    for document, assembly, contig, strand, start, end, tokens in shards.rows():
+        parts = max(1, -(-len(tokens) // (context_length - 2)))
+        read = 0
+        for part, window in enumerate(np.array_split(tokens.astype(np.int64), parts)):
+            bases = int(lengths[window].sum())
+            middle = read + bases // 2
+            place = start + middle if strand == "+" else end - 1 - middle
+            read += bases
+            count += 1
+            if len(window) == 0 or int(count * share) == int((count - 1) * share):
+                continue
+            generator = named_generator(seed, "rounds", document, part)
+            drawn = assign_rounds(len(window), rounds, generator)
+            windows.append(Window(window, (assembly, contig, place // BLOCK), drawn))
+    return windows
+
+
+def assign_rounds(length: int, rounds: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Return a random round for each token: rounds hide equally many tokens, to within one."""
+    return np.asarray(generator.permutation(length) % rounds)
+
+
+def masked_inputs(windows: list[Window], round_number: int) -> tuple[Tokens, NDArray[np.bool_]]:
+    """Return one round's inputs of some windows.
+
+    Returns
+    -------
+    tokens
+        [CLS], the window with the round's tokens replaced by [MASK], [SEP], then [PAD]; shape
+        (windows, length).
+    hidden
+        Which tokens are hidden; same shape.
+    """
+    width = max(len(window.tokens) for window in windows) + 2
+    tokens = np.full((len(windows), width), PAD, dtype=np.int64)
+    hidden = np.zeros(tokens.shape, dtype=bool)
+    for row, window in enumerate(windows):
+        size = len(window.tokens)
+        chosen = window.rounds == round_number
+        tokens[row, 0], tokens[row, size + 1] = CLS, SEP
+        tokens[row, 1 : size + 1] = np.where(chosen, MASK, window.tokens)
+        hidden[row, 1 : size + 1] = chosen
+    return tokens, hidden
+
+
+def batches(windows: list[Window], tokens: int) -> Iterator[list[int]]:
+    """Yield the indices of windows of like length, with at most about ``tokens`` in a batch."""
+    order = np.argsort([-len(window.tokens) for window in windows], kind="stable")
+    first = 0
+    while first < len(order):
+        size = max(1, tokens // (len(windows[order[first]].tokens) + 2))
+        yield order[first : first + size].tolist()
+        first += size

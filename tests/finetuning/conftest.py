@@ -1,0 +1,85 @@
+"""What the tests of the fine-tuning stage share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline_lib.config.finetuning import Task
+from pipeline_lib.config.genome import Assembly
+from pipeline_lib.finetuning.examples import read_examples
+from pipeline_lib.finetuning.sites import build_sites
+from pipeline_lib.genome import prepare_annotation, prepare_genome
+
+HOLDOUTS = {"valid": {"contigs": ["I", "III"]}, "test": {"contigs": ["VI", "IX"]}}
+
+
+@pytest.fixture(scope="session")
+def make_task() -> Callable[..., Task]:
+    """Return a maker of task settings."""
+
+    def make(**changes: object) -> Task:
+        base = {
+            "type": "translation_initiation_sites",
+            "assembly": "S288C",
+            "upstream": 150,
+            "downstream": 150,
+            "holdouts": HOLDOUTS,
+        }
+        return Task(**(base | changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def random_dna() -> Callable[..., str]:
+    """Return a maker of reproducible sequence."""
+
+    def make(length: int, seed: int) -> str:
+        return "".join(np.random.default_rng(seed).choice(list("ACGT"), size=length))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def yeast(resources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the prepared yeast genome with its annotation."""
+    folder = tmp_path_factory.mktemp("yeast") / "S288C"
+    source = resources / "S288C_R64-2-1.fa.gz"
+    prepare_genome(source, folder, Assembly(path=str(source)), name="S288C")
+    prepare_annotation(resources / "S288C_R64-1-1.99.gff3.gz", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sites(yeast: Path, make_task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the examples of the demo."""
+    folder = tmp_path_factory.mktemp("tis")
+    build_sites(yeast, folder, make_task(), assembly="S288C", seed=42)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def examples(sites: Path) -> pd.DataFrame:
+    """Return the examples of the demo."""
+    return read_examples(sites / "examples.parquet")
+
+
+@pytest.fixture
+def small_genome(tmp_path: Path) -> Callable[..., Path]:
+    """Return a function that prepares a genome and its annotation from text."""
+
+    def make(contigs: dict[str, str], features: list[str]) -> Path:
+        fasta = "".join(f">{name}\n{sequence}\n" for name, sequence in contigs.items())
+        (tmp_path / "genome.fa").write_text(fasta)
+        lines = ["##gff-version 3", *("\t".join(line.split()) for line in features)]
+        (tmp_path / "genes.gff3").write_text("\n".join(lines) + "\n")
+        settings = Assembly(path="genome.fa", min_contig_length=1)
+        folder = tmp_path / "prepared"
+        prepare_genome(tmp_path / "genome.fa", folder, settings, name="test")
+        prepare_annotation(tmp_path / "genes.gff3", folder)
+        return folder
+
+    return make
