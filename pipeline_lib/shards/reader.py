@@ -83,6 +83,15 @@ class Shards:
         group, row = self._locate(document)
         return np.asarray(self._group(group)["tokens"][row].values)
 
+    def part(self, number: int) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
+        """Return the tokens of all documents of a part in a row, and where each one begins.
+
+        Shapes (tokens,) and (documents + 1,).
+        """
+        column = pq.read_table(self.parts[number], columns=["tokens"])["tokens"].combine_chunks()
+        begins = column.offsets.to_numpy().astype(np.int64)
+        return column.values.to_numpy()[begins[0] : begins[-1]], begins - begins[0]
+
     def coordinates(self, document: int) -> dict[str, Any]:
         """Return where a document comes from: assembly, contig, strand, start, end, pass."""
         group, row = self._locate(document)

@@ -1,0 +1,129 @@
+"""Examples as tokens, and batches of examples of like length."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pipeline_lib.errors import InputError
+from pipeline_lib.randomness import named_generator
+from pipeline_lib.tokenizer.encode import PAD, load_tokenizer
+
+# Batches are formed within so many batches' worth of shuffled examples, sorted by length.
+BUCKET = 50
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedExamples:
+    """Tokens of examples, one after the other.
+
+    Attributes
+    ----------
+    tokens
+        Ids, [CLS] and [SEP] included; shape (all tokens,).
+    ends
+        Index of the token after the last of each example; shape (examples,).
+    focus
+        Index, in its example, of the token that holds the focus base; shape (examples,).
+    labels
+        0 or 1; shape (examples,).
+    """
+
+    tokens: NDArray[np.int32]
+    ends: NDArray[np.int64]
+    focus: NDArray[np.int64]
+    labels: NDArray[np.int64]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each example; shape (examples,)."""
+        return np.diff(self.ends, prepend=0)
+
+    def batch(self, indices: NDArray[np.int64], device: torch.device) -> tuple[Tensor, ...]:
+        """Return some examples as tensors.
+
+        Returns
+        -------
+        tokens
+            (batch, length), padded at the right.
+        mask
+            True where there is a token; (batch, length).
+        focus, labels
+            (batch,).
+        """
+        lengths = self.lengths[indices]
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        tokens = np.full(mask.shape, PAD, dtype=np.int64)
+        spans = zip(self.ends[indices] - lengths, self.ends[indices], strict=True)
+        tokens[mask] = np.concatenate([self.tokens[start:end] for start, end in spans])
+        columns = (tokens, mask, self.focus[indices], self.labels[indices])
+        return tuple(torch.from_numpy(column).to(device) for column in columns)
+
+
+def encode_examples(
+    examples: pd.DataFrame, tokenizer: Path, *, context_length: int
+) -> EncodedExamples:
+    """Turn examples into tokens.
+
+    Parameters
+    ----------
+    examples
+        Columns contig, start, sequence, focus and label.
+    tokenizer
+        ``tokenizer.json``.
+    context_length
+        Most tokens that the model reads.
+
+    Raises
+    ------
+    InputError
+        If an example has more tokens than the model reads.
+    """
+    loaded = load_tokenizer(tokenizer)
+    parts, focus = [], []
+    rows = zip(loaded.encode_batch(list(examples["sequence"])), examples["focus"], strict=True)
+    for number, (encoding, base) in enumerate(rows):
+        if len(encoding.ids) > context_length:
+            raise _too_long(examples.iloc[number], len(encoding.ids), context_length)
+        parts.append(np.array(encoding.ids, dtype=np.int32))
+        # Special tokens have no place in the sequence: those between [CLS] and [SEP] do.
+        starts = [start for start, _ in encoding.offsets[1:-1]]
+        focus.append(int(np.searchsorted(starts, base, side="right")))
+    return EncodedExamples(
+        np.concatenate(parts),
+        np.cumsum([len(part) for part in parts]),
+        np.array(focus, dtype=np.int64),
+        examples["label"].to_numpy(dtype=np.int64),
+    )
+
+
+def training_batches(
+    lengths: NDArray[np.int64], size: int, *, seed: int, epoch: int
+) -> list[NDArray[np.int64]]:
+    """Return the batches of an epoch: all examples once, those of a batch of like length.
+
+    Sorting by length within buckets of shuffled examples saves padding, and leaves the order of
+    the batches random.
+    """
+    generator = named_generator(seed, "epoch", epoch)
+    order = generator.permutation(len(lengths))
+    batches: list[NDArray[np.int64]] = []
+    for first in range(0, len(order), size * BUCKET):
+        bucket = order[first : first + size * BUCKET]
+        bucket = bucket[np.argsort(lengths[bucket], kind="stable")]
+        batches.extend(bucket[start : start + size] for start in range(0, len(bucket), size))
+    return [batches[index] for index in generator.permutation(len(batches))]
+
+
+def _too_long(example: pd.Series, length: int, context_length: int) -> InputError:
+    return InputError(
+        f"the example at {example['contig']}:{example['start']:,} has {length:,} tokens, but the "
+        f"model reads {context_length:,} at most",
+        expected="examples that fit into the model's context",
+        remedy="lower `upstream` and `downstream` of the task, or pretrain a model with a larger "
+        "`context_length`",
+    )

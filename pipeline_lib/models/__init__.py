@@ -1,0 +1,1 @@
+"""Architectures: pure torch, knowing nothing of files, stages or the workflow."""

@@ -1,0 +1,74 @@
+"""An encoder with a head that sorts sequences into classes."""
+
+import torch
+from torch import Tensor, nn
+
+from pipeline_lib.models.transformer import Transformer, initialize
+
+POOLINGS = ("mean", "cls", "center")
+NEIGHBOURS = 2
+"""Tokens on either side of the focus that the pooling ``center`` sees one by one."""
+
+
+class SequenceClassifier(nn.Module):
+    """Encoder, pooling and a linear layer.
+
+    Parameters
+    ----------
+    encoder
+        Pretrained or freshly initialised.
+    classes
+        Number of classes.
+    pooling
+        ``mean``: the mean over tokens; ``cls``: the first token; ``center``: the focus token and
+        its two neighbours on each side, each with weights of its own, beside the mean.
+    dropout
+        Share of the pooled vector that is dropped in training.
+    """
+
+    def __init__(
+        self, encoder: Transformer, classes: int, pooling: str, dropout: float = 0.1
+    ) -> None:
+        super().__init__()
+        if pooling not in POOLINGS:
+            raise ValueError(f"pooling {pooling!r} is none of {', '.join(POOLINGS)}")
+        self.encoder, self.pooling = encoder, pooling
+        width = encoder.architecture.width * (2 * NEIGHBOURS + 2 if pooling == "center" else 1)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(width, classes)
+        initialize(self.head, encoder.architecture.init_std)
+
+    def forward(self, tokens: Tensor, mask: Tensor | None, focus: Tensor) -> Tensor:
+        """Return the scores of all classes.
+
+        Parameters
+        ----------
+        tokens
+            Ids; (batch, length).
+        mask
+            True where there is a token, or None; (batch, length).
+        focus
+            Index of the token that the example is about; (batch,).
+
+        Returns
+        -------
+        Tensor
+            (batch, classes).
+        """
+        hidden = self.encoder(tokens, mask)  # (batch, length, width)
+        return self.head(self.dropout(self._pool(hidden, mask, focus)))  # type: ignore[no-any-return]
+
+    def _pool(self, hidden: Tensor, mask: Tensor | None, focus: Tensor) -> Tensor:
+        if self.pooling == "cls":
+            return hidden[:, 0]
+        if mask is None:
+            mean = hidden.mean(dim=1)
+        else:
+            weights = mask[..., None].to(hidden.dtype)
+            mean = (hidden * weights).sum(dim=1) / weights.sum(dim=1)
+        if self.pooling == "mean":
+            return mean
+        steps = torch.arange(-NEIGHBOURS, NEIGHBOURS + 1, device=focus.device)
+        index = (focus[:, None] + steps).clamp(0, hidden.shape[1] - 1)  # (batch, 5)
+        around = hidden.gather(1, index[..., None].expand(-1, -1, hidden.shape[2]))
+        return torch.cat([around.flatten(1), mean], dim=1)

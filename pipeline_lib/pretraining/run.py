@@ -1,0 +1,176 @@
+"""Pretraining from shards to a model folder, continuing where an earlier attempt stopped."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from pipeline_lib.config.architecture import Architecture
+from pipeline_lib.config.pretraining import Model
+from pipeline_lib.errors import InputError
+from pipeline_lib.files import atomic_path, checksum, write_text
+from pipeline_lib.models.bert import fits_transformers
+from pipeline_lib.models.masked import MaskedLanguageModel
+from pipeline_lib.pretraining.checkpoints import Checkpoints, fingerprint
+from pipeline_lib.pretraining.data import Samples
+from pipeline_lib.pretraining.folder import save_model
+from pipeline_lib.pretraining.loop import Training, train
+from pipeline_lib.provenance import provenance
+from pipeline_lib.shards.reader import Shards
+from pipeline_lib.tokenizer.encode import load_tokenizer, token_lengths
+
+# Settings that change what is written, not what is learnt.
+WITHOUT_EFFECT = {"log_every", "checkpoint_every", "keep_checkpoints"}
+
+
+def pretrain(
+    train_shards: Path,
+    valid_shards: Path,
+    tokenizer: Path,
+    directory: Path,
+    settings: Model,
+    architecture: Architecture,
+    *,
+    name: str,
+    seed: int,
+    threads: int,
+) -> None:
+    """Train a masked language model and write its folder.
+
+    Writes ``model/``, ``metrics.jsonl`` and ``config.yaml`` to ``directory``; while it runs,
+    checkpoints and metrics are in ``directory/checkpoints``. Interrupted at any moment and called
+    again, it ends with the same weights, bit for bit on a CPU with as many threads.
+
+    Parameters
+    ----------
+    train_shards, valid_shards
+        Folders of shards.
+    tokenizer
+        ``tokenizer.json`` that the shards were written with.
+    name
+        Name of the model.
+    threads
+        CPU threads to compute with.
+
+    Raises
+    ------
+    InputError
+        If shards and tokenizer do not belong together.
+    TrainingError
+        If the loss is not finite, or a checkpoint cannot be written.
+    """
+    # 1. The machine: all cores given, and no slow arithmetic on numbers near zero.
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    torch.manual_seed(seed)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    # 2. The data, and what the run is: checkpoints of another run are not used.
+    samples = Samples(train_shards, architecture.context_length, seed)
+    validation = Samples(valid_shards, architecture.context_length, seed)
+    lengths = token_lengths(load_tokenizer(tokenizer))
+    _check_vocabulary(samples, tokenizer, len(lengths))
+    inputs: dict[str, str | Path] = {
+        "train": train_shards / "manifest.json",
+        "valid": valid_shards / "manifest.json",
+        "tokenizer": tokenizer,
+    }
+    run = fingerprint(
+        settings=settings.model_dump(mode="json", exclude=WITHOUT_EFFECT),
+        architecture=architecture.model_dump(mode="json"),
+        data=[_data_checksums(shards) for shards in (train_shards, valid_shards)],
+        tokenizer=checksum(tokenizer),
+        seed=seed,
+    )
+
+    # 3. The model, fresh or from a checkpoint.
+    model = MaskedLanguageModel(architecture, len(lengths))
+    model.start_from_frequencies(torch.from_numpy(_count_tokens(train_shards, len(lengths))))
+    training = Training(
+        model=model.to(device),
+        settings=settings,
+        samples=samples,
+        validation=validation,
+        token_lengths=lengths,
+        checkpoints=Checkpoints(directory / "checkpoints", run, settings.keep_checkpoints),
+        seed=seed,
+        device=device,
+    )
+    training.resume()
+
+    # 4. Training, and the weights that were best on held-out sequence.
+    train(training)
+    model.load_state_dict(training.best_weights)
+
+    # 5. The results.
+    made_by = provenance(settings.model_dump(mode="json"), inputs=inputs, seed=seed)
+    resolved = {"name": name, "architecture": architecture.model_dump(mode="json"), **made_by}
+    write_text(directory / "config.yaml", yaml.safe_dump(resolved, sort_keys=False))
+    with atomic_path(directory / "metrics.jsonl") as temporary:
+        shutil.copyfile(training.metrics, temporary)
+    card = _card(name, settings, architecture, training, samples)
+    save_model(directory / "model", model.cpu(), architecture, tokenizer, card=card)
+
+
+def _check_vocabulary(samples: Samples, tokenizer: Path, size: int) -> None:
+    if samples.vocab_size != size:
+        raise InputError(
+            f"the tokenizer has {size:,} tokens, the shards were written with one of "
+            f"{samples.vocab_size:,}",
+            path=tokenizer,
+            remedy="make the shards again with this tokenizer: `snakemake --cores 2 shards`",
+        )
+
+
+def _data_checksums(shards: Path) -> list[str]:
+    return [part["sha256"] for part in Shards(shards).manifest["parts"]]
+
+
+def _count_tokens(shards: Path, size: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    reader, counts = Shards(shards), np.zeros(size, dtype=np.int64)
+    for number in range(len(reader.parts)):
+        counts += np.bincount(reader.part(number)[0], minlength=size)
+    return counts
+
+
+def _card(
+    name: str, settings: Model, shape: Architecture, training: Training, samples: Samples
+) -> str:
+    last = [json.loads(line) for line in training.metrics.read_text().splitlines()]
+    best = min((line["valid_bits_per_base"] for line in last if "valid_loss" in line), default=0.0)
+    parameters = sum(parameter.numel() for parameter in training.model.parameters())
+    loading = (
+        "```python\n"
+        "from transformers import AutoModelForMaskedLM, AutoTokenizer\n\n"
+        'model = AutoModelForMaskedLM.from_pretrained("path/to/this/folder")\n'
+        'tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")\n'
+        "```"
+        if fits_transformers(shape)
+        else "Load it with `pipeline_lib.pretraining.folder.load_model`: `transformers` has no\n"
+        "class for a BERT with norms first or rotary positions."
+    )
+    return f"""# {name}
+
+A DNA language model: a BERT of {shape.layers} layers, {shape.width} wide, with
+{parameters:,} parameters and a context of {shape.context_length:,} tokens.
+
+{loading}
+
+## Training
+
+Masked language modelling ({settings.mask_share:.0%} of the tokens) on corpus `{settings.corpus}`
+with tokenizer `{settings.tokenizer}`: {settings.steps:,} steps of {settings.batch_size} sequences,
+{settings.steps * settings.batch_size / len(samples):.2f} passes over the training samples.
+The weights are those of the best validation: {best:.4f} bits per base of the masked tokens, on
+held-out contigs.
+
+## Limits
+
+The figure is a pseudo-likelihood, not a likelihood: a masked model sees both sides of a token.
+Sequence outside of the training species was not seen. See `config.yaml` beside this folder for
+every setting, version and checksum.
+"""
