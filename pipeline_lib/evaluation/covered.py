@@ -49,7 +49,7 @@ class HeldOut:
 
     def per_block(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the sum of a value of each base over every block; shape (blocks,)."""
-        return np.bincount(self.block, weights=values)
+        return np.bincount(self.block, weights=values).astype(np.float64)
 
 
 def covered(documents: Path) -> tuple[list[Stretch], int]:
@@ -102,9 +102,7 @@ def pieces(
                 yield base_codes(reverse_complement(letters[left:])), right
 
 
-def held_out(
-    documents: Path, genomes: dict[str, Path], order: int, max_bases: int
-) -> HeldOut:
+def held_out(documents: Path, genomes: dict[str, Path], order: int, max_bases: int) -> HeldOut:
     """Read the bases of a held-out split, or an evenly spread part of them.
 
     Parameters

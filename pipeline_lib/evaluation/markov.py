@@ -183,7 +183,8 @@ def _mix(
 
 
 def _last_bases(words: NDArray[np.int64], bases: int) -> NDArray[np.int64]:
-    return words & (4**bases - 1)
+    last: NDArray[np.int64] = words & (4**bases - 1)
+    return last
 
 
 def _bits(probabilities: Array) -> float:

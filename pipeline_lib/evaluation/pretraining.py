@@ -7,10 +7,11 @@ token at a time). It compares models with different tokenizers. It is no likelih
 that reads both sides, and the length of every token, can be better than any that reads one.
 """
 
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import tokenizers
 import torch
 from numpy.typing import NDArray
 
@@ -75,49 +76,34 @@ def evaluate_pretraining(
     torch.set_num_threads(threads)
     network, architecture = load_model(model)
     tokenizer = load_tokenizer(model / "tokenizer.json")
-    words, lengths = vocabulary(tokenizer), token_lengths(tokenizer)
     shards = Shards(test)
     windows = read_windows(
         shards,
-        lengths,
+        token_lengths(tokenizer),
         context_length=architecture.context_length,
         max_bases=settings.max_bases,
         rounds=settings.mask_rounds,
         seed=seed,
     )
-    # Markov models skip letters other than A, C, G and T; tokens that hold one are not scored.
-    scored = np.array([set(word) <= set("ACGT") for word in words])
-    found = token_bits(network, windows, settings.mask_rounds)
-    bits = {"model": found, "unigram": _unigram_bits(windows, Shards(train), len(words))}
-    kept = [scored[window.tokens] for window in windows]
-    if not any(part.any() for part in kept):
+    scored = scored_lengths(tokenizer)
+    if not any(scored[window.tokens].any() for window in windows):
         raise InputError(
             "has no token to predict", path=test, remedy="hold out more sequence in `holdouts.test`"
         )
-    places = [window.place for window in windows]
-    bases = _per_block(places, [lengths[w.tokens][k] for w, k in zip(windows, kept, strict=True)])
-
-    def summary(values: list[Array]) -> dict[str, float]:
-        return mean_interval(
-            _per_block(places, [value[k] for value, k in zip(values, kept, strict=True)]),
-            bases,
-            samples=settings.bootstrap_samples,
-            confidence=settings.confidence,
-            generator=named_generator(seed, "pretraining"),  # the same for every model
-        )
-
     markov = read_json(baselines)
+    shares = token_frequencies(Shards(train), len(scored))
+    summary = partial(_summary, windows=windows, scored=scored, settings=settings, seed=seed)
     result = {
         "model": name,
         "measure": "pseudo-likelihood",
         "corpus_test_bases": int(shards.manifest["bases"]),
-        "bases": int(bases.sum()),
-        "tokens": int(sum(part.sum() for part in kept)),
+        "bases": int(sum(scored[window.tokens].sum() for window in windows)),
+        "tokens": int(sum((scored[window.tokens] > 0).sum() for window in windows)),
         "windows": len(windows),
-        "bits_per_base": summary(bits["model"]),
+        "bits_per_base": summary(token_bits(network, windows, settings.mask_rounds)),
         "baselines": {
             "uniform": 2.0,
-            "token_unigram": summary(bits["unigram"]),
+            "token_unigram": summary([-np.log2(shares[window.tokens]) for window in windows]),
             "markov": markov["markov"],
         },
         "best_markov_order": markov["best_order"],
@@ -126,6 +112,15 @@ def evaluate_pretraining(
         ),
     }
     write_json(output, result)
+
+
+def scored_lengths(tokenizer: tokenizers.Tokenizer) -> NDArray[np.int64]:
+    """Return the bases of each token that is scored, and 0 for those that are not.
+
+    Markov models skip letters other than A, C, G and T; so do we skip tokens that hold one.
+    """
+    words = vocabulary(tokenizer)
+    return np.array([len(word) if set(word) <= set("ACGT") else 0 for word in words])
 
 
 @torch.inference_mode()
@@ -172,24 +167,41 @@ def _surprise(logits: torch.Tensor, truth: NDArray[np.int64]) -> Array:
     return np.where(truth >= GAP, -chosen / np.log(2), np.nan)
 
 
-def _unigram_bits(windows: list[Window], train: Shards, vocab_size: int) -> list[Array]:
-    """Return -log2 of the frequency of each token in training, smoothed by adding 1/2."""
+def token_frequencies(train: Shards, vocab_size: int) -> Array:
+    """Return the share of each ordinary token in training, smoothed by adding 1/2.
+
+    Special tokens, which are never predicted, have no share (NaN).
+    """
     counts = np.zeros(vocab_size)
     for *_, tokens in train.rows():
         counts += np.bincount(tokens, minlength=vocab_size)
-    ordinary = counts[GAP:] + 0.5
-    bits = np.full(vocab_size, np.nan)
-    bits[GAP:] = -np.log2(ordinary / ordinary.sum())
-    return [bits[window.tokens] for window in windows]
+    shares = np.full(vocab_size, np.nan)
+    shares[GAP:] = (counts[GAP:] + 0.5) / (counts[GAP:] + 0.5).sum()
+    return shares
 
 
-def _per_block(places: list[tuple[str, str, int]], values: list[Any]) -> Array:
-    """Return the sum of values over the windows in each block of genome; shape (blocks,)."""
-    numbers = {place: number for number, place in enumerate(dict.fromkeys(places))}
-    sums = np.zeros(len(numbers))
-    for place, value in zip(places, values, strict=True):
-        sums[numbers[place]] += value.sum()
-    return sums
+def _summary(
+    bits: list[Array],
+    *,
+    windows: list[Window],
+    scored: NDArray[np.int64],
+    settings: EvaluationConfig,
+    seed: int,
+) -> dict[str, float]:
+    """Return bits per base over the scored tokens, with its interval."""
+    numbers = {place: i for i, place in enumerate(dict.fromkeys(w.place for w in windows))}
+    sums, bases = np.zeros(len(numbers)), np.zeros(len(numbers))
+    for values, window in zip(bits, windows, strict=True):
+        lengths = scored[window.tokens]
+        sums[numbers[window.place]] += values[lengths > 0].sum()
+        bases[numbers[window.place]] += lengths.sum()
+    return mean_interval(
+        sums,
+        bases,
+        samples=settings.bootstrap_samples,
+        confidence=settings.confidence,
+        generator=named_generator(seed, "pretraining"),  # the same resamplings for every model
+    )
 
 
 def _inputs(model: Path, train: Path, test: Path) -> dict[str, str | Path]:

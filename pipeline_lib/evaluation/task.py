@@ -126,9 +126,11 @@ def seen(examples: pd.DataFrame, documents: Path) -> NDArray[np.bool_]:
     for document in read_documents(documents):
         spans[document.assembly, document.contig].append((document.start, document.end))
     result = np.zeros(len(examples), dtype=bool)
-    for key, rows in examples.groupby(["assembly", "contig"]).indices.items():
-        part = examples.iloc[rows]
-        result[rows] = Intervals.of(spans.get(key, [])).overlaps(part["start"], part["end"])
+    assemblies, contigs = examples["assembly"].to_numpy(), examples["contig"].to_numpy()
+    starts, ends = examples["start"].to_numpy(), examples["end"].to_numpy()
+    for (assembly, contig), pairs in spans.items():
+        here = (assemblies == assembly) & (contigs == contig)
+        result[here] = Intervals.of(pairs).overlaps(starts[here], ends[here])
     return result
 
 
@@ -155,8 +157,7 @@ def _score(
         statistics = [_bind(auroc, labels[pair], score[pair]) for score in scores]
         by_kind[kind] = {"auroc": _summary(statistics, test[pair], settings, seed)}
     summaries = {
-        metric: _summary(statistics, test, settings, seed)
-        for metric, statistics in metrics.items()
+        metric: _summary(statistics, test, settings, seed) for metric, statistics in metrics.items()
     }
     per_seed = {
         metric: [float(statistic(None)[0]) for statistic in statistics]

@@ -10,8 +10,18 @@ from pipeline_lib.intervals import EMPTY, Intervals
 
 # Features that describe whole stretches of a contig; all other top-level features count as genes.
 LANDMARKS = frozenset(
-    "chromosome contig region scaffold supercontig biological_region sequence_assembly "
-    "match cDNA_match sequence_feature".split()
+    (
+        "biological_region",
+        "cDNA_match",
+        "chromosome",
+        "contig",
+        "match",
+        "region",
+        "scaffold",
+        "sequence_assembly",
+        "sequence_feature",
+        "supercontig",
+    )
 )
 
 
@@ -38,7 +48,7 @@ class Transcript:
 
     @property
     def start_codon(self) -> int | None:
-        """Leftmost base of the start codon on the forward strand; None where an intron splits it."""
+        """Leftmost base of the start codon, forward strand; None where an intron splits it."""
         start, end = self.parts[0]
         if end - start < 3:
             return None
@@ -94,7 +104,7 @@ def read_coding(annotation: Path) -> dict[str, Coding]:
             "has no CDS features",
             path=annotation,
             expected="the coding sequences of genes",
-            remedy="give an annotation with CDS lines in `genome.assemblies`, or leave the task out",
+            remedy="give an annotation with CDS lines in `genome.assemblies`",
         )
     return _by_contig(parts, territory, parents)
 

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 
 from pipeline_lib.config.finetuning import Task
 from pipeline_lib.finetuning.coding import Coding, Transcript
-from pipeline_lib.finetuning.examples import DECOYS, TRUE_SITE
+from pipeline_lib.finetuning.examples import TRUE_SITE
 
 CODON = 3
 MAX_UNKNOWN_SHARE = 0.1
 COLUMNS = ["position", "strand", "kind", "gene"]
+# What an ATG of several kinds counts as: the first of these.
+CLAIMS = (TRUE_SITE, "in_frame", "out_of_frame", "upstream", "intergenic")
 
 Positions = NDArray[np.int64]
 Row = tuple[Positions, str, str, str]
@@ -52,7 +54,6 @@ def true_sites(
 
     Starts that cannot serve are counted in ``left_out`` by reason.
     """
-    known = {strand: set(found.tolist()) for strand, found in codons.items()}
     sites: dict[tuple[int, str], Transcript] = {}
     for transcript in coding.transcripts:
         position = transcript.start_codon
@@ -60,7 +61,7 @@ def true_sites(
             left_out["coding sequence incomplete at its 5' end"] += 1
         elif position is None:
             left_out["start codon split by an intron"] += 1
-        elif position not in known[transcript.strand]:
+        elif not _holds(codons[transcript.strand], position):
             left_out["start codon is not ATG"] += 1
         elif (position, transcript.strand) in sites:
             left_out["same start as another transcript"] += 1
@@ -80,13 +81,14 @@ def find_candidates(
       ATGs that an intron splits are not considered.
     - `intergenic`: on either strand, with a window that touches no gene.
 
-    Annotated start codons are never decoys. An ATG of several kinds is of the kind with the
-    strongest claim: in frame, out of frame, upstream, intergenic.
+    Annotated start codons are never decoys. An ATG of several kinds is of the first of
+    :data:`CLAIMS`.
 
     Returns
     -------
     DataFrame
-        Columns position, strand, kind, gene; one row for each position and strand, sorted.
+        Columns position, and the categories strand, kind and gene; one row for each position
+        and strand, sorted.
     """
     codons = find_start_codons(sequence)
     sites = true_sites(coding, codons, left_out)
@@ -124,7 +126,13 @@ def usable_windows(
     site = table["kind"].to_numpy() == TRUE_SITE
     left_out["window past the end of the contig"] += int((site & ~inside).sum())
     left_out["window with over 10 % unknown bases"] += int((site & inside & ~known).sum())
-    return table.assign(start=start, end=end)[inside & known]
+    usable: pd.DataFrame = table.assign(start=start, end=end)[inside & known]
+    return usable
+
+
+def _holds(codons: Positions, position: int) -> bool:
+    index = int(np.searchsorted(codons, position))
+    return index < len(codons) and int(codons[index]) == position
 
 
 def _internal(transcript: Transcript, codons: Positions) -> Iterator[Row]:
@@ -149,15 +157,13 @@ def _upstream(transcript: Transcript, coding: Coding, codons: Positions, reach: 
 
 
 def _one_kind_each(rows: list[Row]) -> pd.DataFrame:
-    ranks = {kind: rank for rank, kind in enumerate((TRUE_SITE, *_CLAIMS))}
     sizes = [len(row[0]) for row in rows]
-    columns = [np.repeat(np.array([row[i] for row in rows]), sizes) for i in (1, 2, 3)]
-    positions = np.concatenate([row[0] for row in rows])
-    table = pd.DataFrame(dict(zip(COLUMNS, [positions, *columns], strict=True)))
-    table["rank"] = table["kind"].map(ranks)
+    table = pd.DataFrame({"position": np.concatenate([row[0] for row in rows])})
+    for index, column in enumerate(COLUMNS[1:], start=1):
+        # Categories: a large contig has millions of ATGs, and texts would take gigabytes.
+        names, codes = np.unique([row[index] for row in rows], return_inverse=True)
+        repeated = np.repeat(codes.astype(np.int32), sizes)
+        table[column] = pd.Categorical.from_codes(repeated, names)
+    table["rank"] = table["kind"].map(CLAIMS.index).astype(np.int8)
     table = table.sort_values(["position", "strand", "rank", "gene"], kind="stable")
     return table.drop_duplicates(["position", "strand"])[COLUMNS].reset_index(drop=True)
-
-
-_CLAIMS = ("in_frame", "out_of_frame", "upstream", "intergenic")
-assert set(_CLAIMS) == set(DECOYS)

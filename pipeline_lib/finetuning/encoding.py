@@ -43,7 +43,9 @@ class EncodedExamples:
         """Tokens of each example; shape (examples,)."""
         return np.diff(self.ends, prepend=0)
 
-    def batch(self, indices: NDArray[np.int64], device: torch.device) -> tuple[Tensor, ...]:
+    def batch(
+        self, indices: NDArray[np.int64], device: torch.device
+    ) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
         """Return some examples as tensors.
 
         Returns
@@ -51,7 +53,7 @@ class EncodedExamples:
         tokens
             (batch, length), padded at the right.
         mask
-            True where there is a token; (batch, length).
+            True where there is a token; (batch, length). None without padding, which is faster.
         focus, labels
             (batch,).
         """
@@ -60,8 +62,12 @@ class EncodedExamples:
         tokens = np.full(mask.shape, PAD, dtype=np.int64)
         spans = zip(self.ends[indices] - lengths, self.ends[indices], strict=True)
         tokens[mask] = np.concatenate([self.tokens[start:end] for start, end in spans])
-        columns = (tokens, mask, self.focus[indices], self.labels[indices])
-        return tuple(torch.from_numpy(column).to(device) for column in columns)
+        return (
+            torch.from_numpy(tokens).to(device),
+            None if mask.all() else torch.from_numpy(mask).to(device),
+            torch.from_numpy(self.focus[indices]).to(device),
+            torch.from_numpy(self.labels[indices]).to(device),
+        )
 
 
 def encode_examples(

@@ -28,9 +28,7 @@ from pipeline_lib.randomness import named_generator
 from pipeline_lib.sequence import reverse_complement
 
 
-def build_sites(
-    genome: Path, directory: Path, settings: Task, *, assembly: str, seed: int
-) -> None:
+def build_sites(genome: Path, directory: Path, settings: Task, *, assembly: str, seed: int) -> None:
     """Write ``examples.parquet`` and ``stats.json`` of a task.
 
     Parameters
@@ -69,9 +67,7 @@ def build_sites(
         _check_splits(drawn, genome)
         examples = _with_sequences(drawn, reader, settings).assign(assembly=assembly)
     sequences = [sequence.encode() for sequence in examples["sequence"]]
-    homology = find_homology(
-        sequences, k=settings.homology_kmer, shared=settings.homology_shared
-    )
+    homology = find_homology(sequences, k=settings.homology_kmer, shared=settings.homology_shared)
     kept = separate(homology, examples["split"].to_numpy().astype("U5"))
     examples["group"] = -1
     examples.loc[kept, "group"] = homology.subset(kept).groups()
@@ -146,14 +142,16 @@ def _candidates(
         table["priority"] = named_generator(seed, "decoys", contig).random(len(table))
         table = table[~straddling].assign(contig=contig)
         # More of a kind than could ever be drawn need not be held in memory.
-        order = table.groupby(["split", "kind"])["priority"].rank()
-        tables.append(table[(order <= most) | (table["kind"] == TRUE_SITE)])
+        order = table.groupby(["split", "kind"], observed=True)["priority"].rank()
+        table = table[(order <= most) | (table["kind"] == TRUE_SITE)]
+        tables.append(table.astype({"strand": str, "kind": str, "gene": str}))
     return pd.concat(tables, ignore_index=True)
 
 
 def _with_sequences(drawn: pd.DataFrame, genome: Genome, settings: Task) -> pd.DataFrame:
-    sequences = pd.Series("", index=drawn.index, dtype=object)
-    for contig, table in drawn.groupby("contig", sort=False):
+    sequences = np.empty(len(drawn), dtype=object)
+    for contig, rows in drawn.groupby("contig", sort=False).indices.items():
+        table = drawn.iloc[rows]
         whole = genome.fetch(str(contig), 0, genome.contigs[str(contig)]).upper()
         windows = [
             whole[start:end] if strand == "+" else reverse_complement(whole[start:end])
@@ -161,7 +159,7 @@ def _with_sequences(drawn: pd.DataFrame, genome: Genome, settings: Task) -> pd.D
                 table["start"], table["end"], table["strand"], strict=True
             )
         ]
-        sequences.loc[table.index] = [window.decode() for window in windows]
+        sequences[rows] = [window.decode() for window in windows]
     label = (drawn["kind"] == TRUE_SITE).astype(np.int8)
     return drawn.assign(sequence=sequences, focus=settings.upstream, label=label)
 

@@ -16,7 +16,8 @@ from pipeline_lib.config.finetuning import FinetuningSettings
 from pipeline_lib.errors import TrainingError
 from pipeline_lib.finetuning.encoding import EncodedExamples, training_batches
 from pipeline_lib.models.classifier import SequenceClassifier
-from pipeline_lib.pretraining.optimizer import learning_rate, make_optimizer
+from pipeline_lib.pretraining.loop import autocast
+from pipeline_lib.pretraining.optimizer import learning_rate, make_optimizer, set_learning_rate
 from pipeline_lib.progress import progress
 
 SCORING_BATCH = 128
@@ -91,7 +92,7 @@ class Tuner:
         for first in range(0, len(order), SCORING_BATCH):
             chosen = order[first : first + SCORING_BATCH]
             tokens, mask, focus, _ = examples.batch(chosen, self.device)
-            with self._precision():
+            with autocast(self.settings.precision, self.device):
                 logits = self.classifier(tokens, mask, focus)
             logits = logits.double() - self.class_weights.double().log()
             scores[chosen] = torch.softmax(logits, dim=1)[:, 1].cpu().numpy()
@@ -123,14 +124,13 @@ class Tuner:
             total=steps,
             schedule=settings.schedule,
         )
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        set_learning_rate(self.optimizer, rate)
         self.optimizer.zero_grad(set_to_none=True)
         weight = float(self.class_weights.cpu().numpy()[train.labels[batch]].sum())
         total = 0.0
         for part in np.array_split(batch, min(settings.accumulation, len(batch))):
             tokens, mask, focus, labels = train.batch(part, self.device)
-            with self._precision():
+            with autocast(self.settings.precision, self.device):
                 logits = self.classifier(tokens, mask, focus)
             # The weighted mean over the whole batch, whatever the parts.
             losses = functional.cross_entropy(
@@ -142,9 +142,3 @@ class Tuner:
         self.optimizer.step()
         self._step += 1
         return total / weight
-
-    def _precision(self) -> torch.autocast:
-        wanted = self.settings.precision
-        on_gpu = self.device.type == "cuda" and torch.cuda.is_bf16_supported()
-        enabled = wanted == "bf16" or (wanted == "auto" and on_gpu)
-        return torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=enabled)

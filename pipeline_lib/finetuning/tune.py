@@ -6,14 +6,11 @@ with the best AUROC on the validation examples; the test examples are scored onc
 
 import json
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
-from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from pipeline_lib.config.architecture import Architecture
@@ -103,22 +100,25 @@ def finetune(
     tuner = Tuner(classifier, settings, seed=seed)
     history = tuner.fit(encoded["train"], encoded["valid"])
     predictions = _predictions(tuner, table, encoded)
-    start = "a pretrained model" if init == "pretrained" else "random weights"
-    card = CARD.format(
-        task=settings.type.replace("_", " "),
-        start=start,
-        epochs=len(history),
-        best=tuner.best_epoch,
-        auroc=tuner.best_score,
-        seed=seed,
-        **settings.model_dump(include={"pooling", "upstream", "downstream", "assembly"}),
-    )
+    card = _card(settings, tuner, init=init, seed=seed, epochs=len(history))
     with atomic_directory(directory / "model") as folder:
         save_model(folder, language_model.cpu(), architecture, model / "tokenizer.json", card=card)
         _save_head(folder / "head.safetensors", classifier, architecture, settings)
     write_text(directory / "metrics.jsonl", "".join(f"{json.dumps(line)}\n" for line in history))
     with atomic_path(directory / "predictions.parquet") as path:
         pq.write_table(predictions, path, compression="zstd")
+
+
+def _card(settings: Task, tuner: Tuner, *, init: str, seed: int, epochs: int) -> str:
+    return CARD.format(
+        task=settings.type.replace("_", " "),
+        start="a pretrained model" if init == "pretrained" else "random weights",
+        epochs=epochs,
+        best=tuner.best_epoch,
+        auroc=tuner.best_score,
+        seed=seed,
+        **settings.model_dump(include={"pooling", "upstream", "downstream", "assembly"}),
+    )
 
 
 def _predictions(
@@ -137,6 +137,9 @@ def _predictions(
 def _save_head(
     path: Path, classifier: SequenceClassifier, architecture: Architecture, settings: Task
 ) -> None:
-    state = {name: tensor.cpu().contiguous() for name, tensor in classifier.head.state_dict().items()}
-    about = {"pooling": settings.pooling, "classes": str(CLASSES), "dropout": str(architecture.dropout)}
-    save_file(state, path, metadata=about)
+    state = {
+        name: tensor.cpu().contiguous() for name, tensor in classifier.head.state_dict().items()
+    }
+    about = {"pooling": settings.pooling, "classes": CLASSES, "dropout": architecture.dropout}
+    # One entry: with several, their order in the file would be random.
+    save_file(state, path, metadata={"dnalm": json.dumps(about)})

@@ -26,7 +26,7 @@ def make_examples(count=600, seed=0):
     sequences = []
     for label in labels:
         up = "".join(rng.choice(list("ACGT"), 30))
-        shares = [0.2, 0.4, 0.2, 0.2] if label else [0.25] * 4
+        shares = [0.15, 0.5, 0.15, 0.2] if label else [0.25] * 4
         down = "".join(rng.choice(list("ACGT"), 30, p=shares))
         sequences.append(f"{up}ATG{down}")
     return pd.DataFrame(

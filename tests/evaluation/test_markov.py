@@ -56,7 +56,12 @@ def small(small_genome, write_documents, tmp_path):
     }
     documents = {
         # overlapping passes of a, and all but an end of b
-        "train": [("a", "+", 0, 250), ("a", "-", 100, 400), ("b", "+", 10, 150), ("b", "-", 10, 90)],
+        "train": [
+            ("a", "+", 0, 250),
+            ("a", "-", 100, 400),
+            ("b", "+", 10, 150),
+            ("b", "-", 10, 90),
+        ],
         "valid": [("b", "+", 0, 10), ("b", "-", 0, 10)],
         "test": [("c", "+", 20, 180), ("c", "-", 20, 180)],
     }

@@ -8,6 +8,7 @@ from sklearn import metrics as reference
 
 from pipeline_lib.evaluation import metrics
 
+pytestmark = pytest.mark.filterwarnings("ignore:A single label")
 PAIRS = st.lists(
     st.tuples(st.booleans(), st.integers(0, 6), st.integers(0, 4)), min_size=2, max_size=40
 )
@@ -72,9 +73,7 @@ def test_many_samples_at_once_equal_one_at_a_time():
 def test_best_threshold_is_the_best_of_all(pairs):
     labels, scores, _ = columns(pairs)
     cut = metrics.best_threshold(labels, scores)
-    best = max(
-        reference.matthews_corrcoef(labels, scores >= other) for other in np.unique(scores)
-    )
+    best = max(reference.matthews_corrcoef(labels, scores >= other) for other in np.unique(scores))
     assert reference.matthews_corrcoef(labels, scores >= cut) == pytest.approx(best, abs=1e-9)
 
 

@@ -44,9 +44,7 @@ def test_unrelated_sequence_is_not_linked(unrelated):
 
 def test_low_complexity_does_not_link(unrelated):
     repeats = [b"A" * 150, b"CA" * 75, b"CAG" * 50, b"TTTTTTA" * 21]
-    decorated = [
-        sequence[:150] + repeats[i % 4] for i, sequence in enumerate(unrelated)
-    ]
+    decorated = [sequence[:150] + repeats[i % 4] for i, sequence in enumerate(unrelated)]
     assert (groups(decorated) == np.arange(len(unrelated))).all()
 
 

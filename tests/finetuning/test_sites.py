@@ -174,7 +174,7 @@ def test_no_annotation_and_no_cds(small_genome, make_task, tmp_path, random_dna)
     with pytest.raises(InputError, match="has no CDS features"):
         build_sites(folder, tmp_path / "sites", make_task(), assembly="test", seed=1)
     (folder / "annotation.gff3.gz").unlink()
-    with pytest.raises(InputError, match="'test' has no annotation.*annotation` to its GFF3"):
+    with pytest.raises(InputError, match=r"'test' has no annotation.*annotation` to its GFF3"):
         build_sites(folder, tmp_path / "sites", make_task(), assembly="test", seed=1)
 
 

@@ -135,6 +135,23 @@ def holdout_beds(holder):
     return [locate(bed, key="holdouts.bed", root=ROOT) for bed in beds if bed]
 
 
+FIGURE = {"figure": "figure", "table": "table behind it", "page": "table, readable"}
+
+
+def figure(name, caption, category, subcategory=None, **labels):
+    """Return the three declared files of a figure: SVG, TSV and HTML."""
+    return {
+        kind: report(
+            f"results/report/{name}.{suffix}",
+            caption=f"../report/{caption}.rst",
+            category=category,
+            subcategory=subcategory,
+            labels={**labels, "view": FIGURE[kind]},
+        )
+        for kind, suffix in (("figure", "svg"), ("table", "tsv"), ("page", "html"))
+    }
+
+
 wildcard_constraints:
     assembly="|".join(map(re.escape, CONFIG.genome.assemblies)),
     corpus="|".join(map(re.escape, CONFIG.corpus.corpora)),

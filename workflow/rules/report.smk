@@ -1,3 +1,227 @@
+# report: figures with the tables behind them, shown by `snakemake --report results/report.html`.
+
+
 rule report:
     input:
+        "results/report/summary.html",
+        "results/report/costs.svg",
+        "results/report/bits_per_base.svg",
+        expand("results/report/assembly_{assembly}.svg", assembly=ASSEMBLIES),
+        expand("results/report/tokens_{tokenizer}.svg", tokenizer=TOKENIZERS),
+        expand("results/report/loss_{model}.svg", model=MODELS),
+        expand("results/report/{task}_scores.svg", task=TASKS),
+        expand("results/report/{task}_curves_{model}.svg", task=TASKS, model=MODELS),
+        expand(
+            "results/report/{task}_calibration_{model}.svg", task=TASKS, model=MODELS
+        ),
+
+
+rule report_summary:
+    input:
+        models=expand("results/evaluation/{model}/pretraining.json", model=MODELS),
+        tasks=expand("results/evaluation/{model}/{task}.json", model=MODELS, task=TASKS),
+    output:
+        page=report(
+            "results/report/summary.html",
+            caption="../report/summary.rst",
+            category="1 Results",
+            labels={"what": "summary", "view": "page"},
+        ),
+        table=report(
+            "results/report/summary.tsv",
+            caption="../report/summary.rst",
+            category="1 Results",
+            labels={"what": "summary", "view": "table"},
+        ),
+    log:
+        "results/logs/report/summary.log",
+    benchmark:
+        "results/benchmarks/report/summary.tsv"
+    localrule: True
+    params:
+        title=CONFIG.report.title,
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_summary.py"
+
+
+rule report_assembly:
+    input:
+        "results/genome/{assembly}/contigs.tsv",
+    output:
+        **figure(
+            "assembly_{assembly}",
+            "assembly",
+            "2 Data",
+            what="contigs",
+            of="{assembly}",
+        ),
+    log:
+        "results/logs/report/assembly_{assembly}.log",
+    benchmark:
+        "results/benchmarks/report/assembly_{assembly}.tsv"
+    localrule: True
+    params:
+        draw="genome.assembly_overview",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_tokens:
+    input:
+        "results/tokenizer/{tokenizer}/stats.json",
+    output:
+        **figure(
+            "tokens_{tokenizer}",
+            "tokens",
+            "2 Data",
+            what="token lengths",
+            of="{tokenizer}",
+        ),
+    log:
+        "results/logs/report/tokens_{tokenizer}.log",
+    benchmark:
+        "results/benchmarks/report/tokens_{tokenizer}.tsv"
+    localrule: True
+    params:
+        draw="tokenizer.token_lengths",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_loss:
+    input:
+        "results/pretraining/{model}/metrics.jsonl",
+    output:
+        **figure(
+            "loss_{model}",
+            "loss",
+            "3 Pretraining",
+            what="learning curve",
+            of="{model}",
+        ),
+    log:
+        "results/logs/report/loss_{model}.log",
+    benchmark:
+        "results/benchmarks/report/loss_{model}.tsv"
+    localrule: True
+    params:
+        draw="pretraining.loss_curve",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_bits_per_base:
+    input:
+        expand("results/evaluation/{model}/pretraining.json", model=MODELS),
+    output:
+        **figure(
+            "bits_per_base",
+            "bits_per_base",
+            "3 Pretraining",
+            what="bits per base",
+            of="all",
+        ),
+    log:
+        "results/logs/report/bits_per_base.log",
+    benchmark:
+        "results/benchmarks/report/bits_per_base.tsv"
+    localrule: True
+    params:
+        draw="pretraining.bits_per_base",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_scores:
+    input:
+        expand("results/evaluation/{model}/{{task}}.json", model=MODELS),
+    output:
+        **figure(
+            "{task}_scores",
+            "scores",
+            "4 Tasks",
+            "{task}",
+            what="scores",
+            of="all models",
+        ),
+    log:
+        "results/logs/report/{task}_scores.log",
+    benchmark:
+        "results/benchmarks/report/{task}_scores.tsv"
+    localrule: True
+    params:
+        draw="task.task_scores",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_curves:
+    input:
+        "results/evaluation/{model}/{task}.json",
+        "results/evaluation/{model}/{task}.parquet",
+    output:
+        **figure(
+            "{task}_curves_{model}",
+            "curves",
+            "4 Tasks",
+            "{task}",
+            what="ROC and PR",
+            of="{model}",
+        ),
+    log:
+        "results/logs/report/{task}_curves_{model}.log",
+    benchmark:
+        "results/benchmarks/report/{task}_curves_{model}.tsv"
+    localrule: True
+    params:
+        draw="task.roc_pr",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_calibration:
+    input:
+        "results/evaluation/{model}/{task}.json",
+    output:
+        **figure(
+            "{task}_calibration_{model}",
+            "calibration",
+            "4 Tasks",
+            "{task}",
+            what="calibration",
+            of="{model}",
+        ),
+    log:
+        "results/logs/report/{task}_calibration_{model}.log",
+    benchmark:
+        "results/benchmarks/report/{task}_calibration_{model}.tsv"
+    localrule: True
+    params:
+        draw="task.calibration",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_costs:
+    # The benchmark files are no declared outputs; the results below come after all of them.
+    input:
         rules.evaluation.input,
+    output:
+        **figure("costs", "costs", "5 Costs", what="time and memory", of="all jobs"),
+    log:
+        "results/logs/report/costs.log",
+    localrule: True
+    params:
+        draw="costs.costs",
+        folder="results/benchmarks",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"

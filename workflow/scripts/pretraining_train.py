@@ -11,4 +11,6 @@ with job(snakemake):
     shape = Architecture(**snakemake.params.architecture)
     name, seed, threads = snakemake.wildcards.model, snakemake.params.seed, snakemake.threads
     folder = Path(snakemake.output.config).parent
-    pretrain(train, valid, tokenizer, folder, settings, shape, name=name, seed=seed, threads=threads)
+    pretrain(
+        train, valid, tokenizer, folder, settings, shape, name=name, seed=seed, threads=threads
+    )
