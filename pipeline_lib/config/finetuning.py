@@ -43,6 +43,11 @@ class Task(FinetuningSettings):
     holdouts: Holdouts = Field(
         Holdouts(), description="Contigs of the validation and test examples."
     )
+    max_training_sites: int | None = Field(
+        None,
+        ge=1,
+        description="Most true sites in the training split, chosen at random; none for all.",
+    )
     decoys_per_site: int = Field(1, ge=1, description="Decoys of each kind for every true site.")
     homology_kmer: int = Field(
         15, ge=8, le=31, description="Length of the k-mers by which homologous examples are found."

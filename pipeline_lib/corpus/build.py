@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from pipeline_lib.config.corpus import Corpus
-from pipeline_lib.corpus.cut import LETTER_N, Piece, cut, runs, subtract
+from pipeline_lib.corpus.cut import Piece, at_least, cut, letter_runs, subtract, unknown_runs
 from pipeline_lib.corpus.holdouts import HeldOut, read_holdouts
 from pipeline_lib.corpus.reader import DOCUMENT_SCHEMA
 from pipeline_lib.errors import InputError
@@ -25,6 +24,7 @@ from pipeline_lib.randomness import named_generator
 
 SPLITS = ("train", "valid", "test")
 ROWS_PER_GROUP = 1_024
+LOWER_CASE = np.arange(256) >= ord("a")
 SOFT_MASK_SCHEMA = pa.schema(
     [
         ("assembly", pa.string()),
@@ -71,12 +71,13 @@ def build_corpus(genomes: dict[str, Path], directory: Path, settings: Corpus, *,
             for assembly, genome in opened.items():
                 for contig, length in genome.contigs.items():
                     letters = np.frombuffer(genome.fetch(contig, 0, length), dtype=np.uint8)
-                    lower = runs(letters >= ord("a"))
+                    lower, unknown = letter_runs(letters, LOWER_CASE), unknown_runs(letters)
+                    del letters  # or two contigs would be in memory while the next one is read
                     for start, end in zip(lower.starts, lower.ends, strict=True):
                         masked.add([assembly, contig, int(start), int(end)])
                     for split, wanted in _splits(assembly, contig, length, held).items():
                         documents = _documents(
-                            letters, wanted, settings, stats[split], split,
+                            unknown, wanted, settings, stats[split], split,
                             seed=seed, names=(assembly, contig),
                         )  # fmt: skip
                         for strand, number, piece in documents:
@@ -127,7 +128,7 @@ def _splits(assembly: str, contig: str, length: int, held: HeldOut) -> dict[str,
 
 
 def _documents(
-    letters: NDArray[np.uint8],
+    unknown: Intervals,
     wanted: Intervals,
     settings: Corpus,
     stats: Counter[str],
@@ -137,12 +138,7 @@ def _documents(
     names: tuple[str, str],
 ) -> Iterator[tuple[str, int, Piece]]:
     """Yield strand, pass and document of one contig's part of a split."""
-    is_unknown = np.isin(letters, LETTER_N)
-    gaps = runs(is_unknown, settings.gap_length)
-    stretches = subtract(wanted, gaps)
-    unknown = None
-    if is_unknown.any():
-        unknown = np.concatenate([[0], np.cumsum(is_unknown, dtype=np.int64)])
+    stretches = subtract(wanted, at_least(unknown, settings.gap_length))
     stats["split_bases"] += wanted.bases
     stats["gap_bases"] += wanted.bases - stretches.bases
     covered: list[tuple[int, int]] = []

@@ -12,9 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline_lib.config.corpus import CorpusSettings
-from pipeline_lib.intervals import Intervals
+from pipeline_lib.intervals import EMPTY, Intervals
 
-LETTER_N = np.frombuffer(b"Nn", dtype=np.uint8)
+KNOWN_BASES = b"ACGTUacgtu"
+"""Every other letter is an unknown base: the corpus reader gives it as N."""
+
+_BLOCK = 1 << 24  # letters looked at at once, so that no array is much larger than the contig
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +29,56 @@ class Piece:
     sentence_lengths: NDArray[np.int32]
 
 
-def runs(flags: NDArray[np.bool_], shortest: int = 1) -> Intervals:
-    """Return the runs of True that are at least ``shortest`` long."""
-    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0))
-    starts, ends = edges[::2], edges[1::2]
-    long_enough = ends - starts >= shortest
-    return Intervals(starts[long_enough].astype(np.int64), ends[long_enough].astype(np.int64))
+def letter_runs(letters: NDArray[np.uint8], wanted: NDArray[np.bool_]) -> Intervals:
+    """Return the runs of certain letters.
+
+    Parameters
+    ----------
+    letters
+        ASCII codes; shape (length,).
+    wanted
+        Whether a code belongs to a run; shape (256,).
+    """
+    borders: list[NDArray[np.int64]] = []
+    inside = False
+    for begin in range(0, len(letters), _BLOCK):
+        flags = np.concatenate([[inside], wanted[letters[begin : begin + _BLOCK]]])
+        borders.append(np.flatnonzero(flags[1:] != flags[:-1]) + begin)
+        inside = bool(flags[-1])
+    if inside:
+        borders.append(np.array([len(letters)], np.int64))
+    edges = np.concatenate([np.empty(0, np.int64), *borders])
+    return Intervals(edges[::2], edges[1::2])
+
+
+def unknown_runs(letters: NDArray[np.uint8]) -> Intervals:
+    """Return the runs of N and of ambiguity codes."""
+    wanted = np.ones(256, dtype=bool)
+    wanted[list(KNOWN_BASES)] = False
+    return letter_runs(letters, wanted)
+
+
+def at_least(intervals: Intervals, shortest: int) -> Intervals:
+    """Return the intervals of at least ``shortest`` bases."""
+    chosen = intervals.ends - intervals.starts >= shortest
+    return Intervals(intervals.starts[chosen], intervals.ends[chosen])
+
+
+def count_covered(
+    intervals: Intervals, lefts: NDArray[np.int64], rights: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return how many bases of each ``[left, right)`` the intervals cover; shape (ranges,)."""
+    if not len(intervals):
+        return np.zeros(len(lefts), dtype=np.int64)
+    sums = np.concatenate([[0], np.cumsum(intervals.ends - intervals.starts)])
+
+    def before(positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        index = np.searchsorted(intervals.starts, positions, side="right")
+        # The last interval that starts before the position may reach beyond it.
+        beyond = np.maximum(intervals.ends[np.maximum(index - 1, 0)] - positions, 0)
+        return np.asarray(sums[index] - np.where(index > 0, beyond, 0))
+
+    return before(rights) - before(lefts)
 
 
 def subtract(wanted: Intervals, unwanted: Intervals) -> Intervals:
@@ -60,7 +107,7 @@ def cut(
     generator: np.random.Generator,
     *,
     max_offset: int,
-    unknown: NDArray[np.int64] | None = None,
+    unknown: Intervals = EMPTY,
 ) -> Iterator[Piece]:
     """Cut a stretch without gaps into documents.
 
@@ -73,8 +120,7 @@ def cut(
     max_offset
         Largest random offset of the first sentence; at most half of the stretch is skipped.
     unknown
-        Number of N before each position of the contig; shape (contig length + 1,). None if the
-        contig has no N.
+        Runs of unknown bases of the contig.
 
     Yields
     ------
@@ -90,9 +136,7 @@ def cut(
         lefts, rights = start + borders[:-1], start + borders[1:]
     else:
         lefts, rights = end - borders[1:], end - borders[:-1]
-    kept = np.ones(count, dtype=bool)
-    if unknown is not None:
-        kept = unknown[rights] - unknown[lefts] <= settings.max_n_share * (rights - lefts)
+    kept = count_covered(unknown, lefts, rights) <= settings.max_n_share * (rights - lefts)
     new = np.diff(document, prepend=-1) > 0
     new[1:] |= ~kept[:-1]
     group = np.cumsum(new)

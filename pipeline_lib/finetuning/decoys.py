@@ -163,7 +163,7 @@ def _one_kind_each(rows: list[Row]) -> pd.DataFrame:
         # Categories: a large contig has millions of ATGs, and texts would take gigabytes.
         names, codes = np.unique([row[index] for row in rows], return_inverse=True)
         repeated = np.repeat(codes.astype(np.int32), sizes)
-        table[column] = pd.Categorical.from_codes(repeated, names)
+        table[column] = pd.Categorical.from_codes(repeated, pd.Index(names))
     table["rank"] = table["kind"].map(CLAIMS.index).astype(np.int8)
     table = table.sort_values(["position", "strand", "rank", "gene"], kind="stable")
     return table.drop_duplicates(["position", "strand"])[COLUMNS].reset_index(drop=True)

@@ -63,6 +63,7 @@ def build_sites(genome: Path, directory: Path, settings: Task, *, assembly: str,
     with Genome(genome) as reader:
         splits = Splits(reader, settings.holdouts, assembly=assembly)
         candidates = _candidates(reader, coding, splits, settings, left_out, seed)
+        candidates = limit_training(candidates, settings.max_training_sites)
         drawn = draw(candidates, settings.decoys_per_site)
         _check_splits(drawn, genome)
         examples = _with_sequences(drawn, reader, settings).assign(assembly=assembly)
@@ -94,6 +95,18 @@ def build_sites(genome: Path, directory: Path, settings: Task, *, assembly: str,
     }
     write_examples(directory / "examples.parquet", result)
     write_json(directory / "stats.json", stats)
+
+
+def limit_training(candidates: pd.DataFrame, most: int | None) -> pd.DataFrame:
+    """Keep at most so many true sites of the training split, chosen at random.
+
+    Validation and test keep all of theirs, so that scores stay as exact as they can be.
+    """
+    if most is None:
+        return candidates
+    wanted = (candidates["kind"] == TRUE_SITE) & (candidates["split"] == "train")
+    rank = candidates["priority"].where(wanted).rank(method="first")
+    return candidates[~(wanted & (rank > most))]
 
 
 def draw(candidates: pd.DataFrame, per_site: int) -> pd.DataFrame:

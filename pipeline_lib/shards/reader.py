@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -75,8 +76,11 @@ class Shards:
     @cached_property
     def document_tokens(self) -> NDArray[np.int32]:
         """Number of tokens of each document; shape (documents,)."""
-        columns = [pq.read_table(part, columns=["n_tokens"])["n_tokens"] for part in self.parts]
-        return np.concatenate([column.to_numpy() for column in columns])
+        counts = []
+        for part in self.parts:
+            with _readable(part):
+                counts.append(pq.read_table(part, columns=["n_tokens"])["n_tokens"].to_numpy())
+        return np.concatenate(counts)
 
     def tokens(self, document: int) -> NDArray[np.uint16]:
         """Return the tokens of a document; shape (tokens,)."""
@@ -88,7 +92,9 @@ class Shards:
 
         Shapes (tokens,) and (documents + 1,).
         """
-        column = pq.read_table(self.parts[number], columns=["tokens"])["tokens"].combine_chunks()
+        with _readable(self.parts[number]):
+            table = pq.read_table(self.parts[number], columns=["tokens"])
+        column = table["tokens"].combine_chunks()
         begins = column.offsets.to_numpy().astype(np.int64)
         return column.values.to_numpy()[begins[0] : begins[-1]], begins - begins[0]
 
@@ -112,7 +118,8 @@ class Shards:
         """Part, row group in it and number of its first document, for every row group."""
         groups, first = [], 0
         for part, path in enumerate(self.parts):
-            metadata = pq.read_metadata(path)
+            with _readable(path):
+                metadata = pq.read_metadata(path)
             for group in range(metadata.num_row_groups):
                 groups.append((part, group, first))
                 first += metadata.row_group(group).num_rows
@@ -136,5 +143,17 @@ class Shards:
 
     def _read(self, group: int) -> pa.RecordBatch:
         part, row_group, _ = self._groups[group]
-        table = pq.ParquetFile(self.parts[part]).read_row_group(row_group).combine_chunks()
-        return table.to_batches()[0]
+        with _readable(self.parts[part]):
+            table = pq.ParquetFile(self.parts[part]).read_row_group(row_group)
+        return table.combine_chunks().to_batches()[0]
+
+
+@contextmanager
+def _readable(part: Path) -> Iterator[None]:
+    """Turn an error of the Parquet reader into one that names the file and the way out."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(
+            f"cannot be read as Parquet ({error})", path=part, remedy=REMAKE
+        ) from error

@@ -115,17 +115,20 @@ def encode_documents(
     # Threads, not processes: the encoder releases the interpreter's lock, and nothing has to be
     # copied from process to process. The library's own threads would only fight with ours.
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    encoder = SentenceEncoder(tokenizer)
     own = threading.local()
 
     def start() -> None:
+        # The encoder serves all threads; a genome's file position belongs to one.
         own.genomes = {name: Genome(path) for name, path in genomes.items()}
-        own.encoder = SentenceEncoder(tokenizer)
+
+    start()  # here as well, since the pool hides why a thread could not start
 
     def encode(chunk: list[Document]) -> list[Encoded]:
         encoded = []
         for document in chunk:
             sentences = read_sentences(own.genomes[document.assembly], document)
-            encoded.append(Encoded(document, *own.encoder.encode(sentences)))
+            encoded.append(Encoded(document, *encoder.encode(sentences)))
         return encoded
 
     with ThreadPoolExecutor(workers, initializer=start) as pool:

@@ -31,6 +31,8 @@ from pipeline_lib.tokenizer.encode import (
 )
 
 TOP_TOKENS = 20
+PIECE = 1_000
+"""Longest piece of a sentence that is counted at once: long pieces are many times slower."""
 
 
 def train_tokenizer(
@@ -63,7 +65,8 @@ def train_tokenizer(
     trainer = trainers.BpeTrainer(
         vocab_size=settings.vocab_size,
         min_frequency=settings.min_frequency,
-        max_token_length=settings.max_token_length,
+        # The library stops one short of the length it is given.
+        max_token_length=settings.max_token_length + 1,
         special_tokens=list(SPECIAL_TOKENS),
         # Sorted by the trainer: the gap comes first and gets id 5.
         initial_alphabet=[GAP_TOKEN, *"ACGNT"],
@@ -128,10 +131,10 @@ def _sample(documents: Path, genomes: dict[str, Path], bases: int, seed: int) ->
             if document.number not in chosen:
                 continue
             for sentence in read_sentences(opened[document.assembly], document):
-                if left > 0:
-                    yield sentence[:left]
-                    left -= len(sentence)
-                    bar.update(len(sentence))
+                for begin in range(0, min(len(sentence), left), PIECE):
+                    yield sentence[begin : min(begin + PIECE, left)]
+                left = max(left - len(sentence), 0)
+                bar.update(len(sentence))
 
 
 def _stats(output: Path, tokenizer: Tokenizer, sample: list[bytes]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def naive_sentences(text: str, document) -> list[str]:
 
 @given(corpora())
 @hypothesis_settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_any_corpus_is_the_genome_cut_without_leaks(make_genome, settings, case) -> None:
     contigs, held, changes = case
