@@ -10,13 +10,14 @@ def needed_corpora(config: Config) -> list[str]:
     """Return the corpora that the models of the run, and their tokenizers, are made from."""
     models = [config.pretraining.models[name] for name in config.run.models]
     trained_on = [model.corpus for model in models]
-    tokenized = [config.tokenizer.tokenizers[model.tokenizer].corpus for model in models]
+    tokenized = [config.tokenizer.tokenizers[name].corpus for name in needed_tokenizers(config)]
     return sorted({*trained_on, *tokenized})
 
 
 def needed_tokenizers(config: Config) -> list[str]:
-    """Return the tokenizers of the models of the run."""
-    return sorted({config.pretraining.models[name].tokenizer for name in config.run.models})
+    """Return the tokenizers of the models of the run, and those asked for beside them."""
+    of_models = {config.pretraining.models[name].tokenizer for name in config.run.models}
+    return sorted(of_models | set(config.run.tokenizers))
 
 
 def needed_assemblies(config: Config) -> list[str]:

@@ -26,6 +26,9 @@ class Run(Section):
     tasks: tuple[Name, ...] = Field(
         (), description="Tasks to tune them to: names of entries of `finetuning.tasks`."
     )
+    tokenizers: tuple[Name, ...] = Field(
+        (), description="Tokenizers to make and report beside those of the models."
+    )
 
 
 class Config(Section):
@@ -67,6 +70,8 @@ class Config(Section):
                 )
         for name in self.run.models:
             _known("run.models", name, models)
+        for name in self.run.tokenizers:
+            _known("run.tokenizers", name, tokenizers)
         for name in self.run.tasks:
             _known("run.tasks", name, self.finetuning.tasks)
         return self

@@ -13,9 +13,10 @@ class TokenizerSettings(Section):
     kind: Literal["bpe"] = Field("bpe", description="Byte-pair encoding.")
     vocab_size: int = Field(
         32_000,
-        ge=17,
+        ge=11,
         le=65_536,
-        description="Number of tokens, special tokens and single letters included.",
+        description="Number of tokens, special tokens and single letters included; 11 makes every "
+        "base a token.",
     )
     sample_bases: int = Field(
         50_000_000, ge=1_000, description="Bases of training sentences that the merges come from."

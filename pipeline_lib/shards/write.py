@@ -1,10 +1,8 @@
-"""Writing shards: worker threads encode, one writes in order."""
+"""Writing shards: a few documents at a time are read, encoded by several threads, and written."""
 
 import os
-import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -25,8 +23,8 @@ from pipeline_lib.provenance import provenance
 from pipeline_lib.tokenizer.encode import SentenceEncoder, vocabulary_size
 
 FORMAT = 1
-CHUNK = 8
-"""Documents that a worker encodes at once: about half a million bases."""
+CHUNK = 16
+"""Documents that are encoded at once: about a million bases."""
 
 SHARD_SCHEMA = pa.schema(
     [
@@ -110,35 +108,41 @@ def write_shards(
 def encode_documents(
     documents: Path, genomes: dict[str, Path], tokenizer: Path, *, workers: int
 ) -> Iterator[Encoded]:
-    """Yield the tokens of every document, in order; a few chunks are in memory at a time."""
-    chunks = _chunks(read_documents(documents))
-    # Threads, not processes: the encoder releases the interpreter's lock, and nothing has to be
-    # copied from process to process. The library's own threads would only fight with ours.
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    """Yield the tokens of every document, in order; one chunk is in memory at a time."""
     encoder = SentenceEncoder(tokenizer)
-    own = threading.local()
+    opened = {name: Genome(path) for name, path in genomes.items()}
+    with _encoder_threads(workers):
+        for chunk in _chunks(read_documents(documents)):
+            sentences = [read_sentences(opened[d.assembly], d) for d in chunk]
+            tokens, ends = encoder.encode([s for of_document in sentences for s in of_document])
+            first = begin = 0
+            for document, of_document in zip(chunk, sentences, strict=True):
+                own = ends[first : first + len(of_document)]
+                yield Encoded(document, tokens[begin : own[-1]], own - begin)
+                first, begin = first + len(of_document), int(own[-1])
 
-    def start() -> None:
-        # The encoder serves all threads; a genome's file position belongs to one.
-        own.genomes = {name: Genome(path) for name, path in genomes.items()}
 
-    start()  # here as well, since the pool hides why a thread could not start
+@contextmanager
+def _encoder_threads(workers: int) -> Iterator[None]:
+    """Let the library encode with this many threads of its own.
 
-    def encode(chunk: list[Document]) -> list[Encoded]:
-        encoded = []
-        for document in chunk:
-            sentences = read_sentences(own.genomes[document.assembly], document)
-            encoded.append(Encoded(document, *encoder.encode(sentences)))
-        return encoded
-
-    with ThreadPoolExecutor(workers, initializer=start) as pool:
-        waiting: deque[Future[list[Encoded]]] = deque()
-        for chunk in chunks:
-            waiting.append(pool.submit(encode, chunk))
-            if len(waiting) > 2 * workers:
-                yield from waiting.popleft().result()
-        while waiting:
-            yield from waiting.popleft().result()
+    Threads of Python would not help, since the library keeps the interpreter's lock while it
+    encodes. It starts its threads once in a process: a later number changes nothing.
+    """
+    wanted = {
+        "TOKENIZERS_PARALLELISM": "true" if workers > 1 else "false",
+        "RAYON_NUM_THREADS": str(workers),
+    }
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def _chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:

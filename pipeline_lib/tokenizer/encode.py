@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -101,7 +102,7 @@ class SentenceEncoder:
                 parts.append(tokenizer.encode(text, add_special_tokens=False).ids)
         ends = np.cumsum([len(part) for part in parts], dtype=np.int32)
         tokens = np.fromiter(
-            (token for part in parts for token in part),
+            chain.from_iterable(parts),
             dtype=np.uint16,
             count=int(ends[-1]) if len(ends) else 0,
         )

@@ -1,5 +1,7 @@
 """Shards: the same bytes for any number of workers, and the tokens of the sentences."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import datasets
@@ -35,9 +37,23 @@ def copy_of(folder: Path, target: Path) -> Path:
 
 @pytest.mark.parametrize("workers", [2, 3])
 def test_workers_do_not_change_a_byte(
-    shards, train_documents, genomes, tokenizer, tmp_path: Path, workers: int
+    root: Path, shards, train_documents, genomes, tokenizer, tmp_path: Path, workers: int
 ) -> None:
-    write_shards(train_documents, genomes, tokenizer, tmp_path / "train", SETTINGS, workers=workers)
+    # In a process of its own: the library starts its threads once in a process.
+    script = (
+        "import sys; from pathlib import Path\n"
+        "from pipeline_lib.config.shards import ShardsConfig\n"
+        "from pipeline_lib.shards.write import write_shards\n"
+        "documents, genome, tokenizer, folder, settings, workers = sys.argv[1:]\n"
+        "write_shards(Path(documents), {'small': Path(genome)}, Path(tokenizer), Path(folder),\n"
+        "    ShardsConfig.model_validate_json(settings), workers=int(workers))\n"
+    )
+    arguments = [train_documents, genomes["small"], tokenizer, tmp_path / "train"]
+    subprocess.run(
+        [sys.executable, "-c", script, *map(str, arguments), SETTINGS.model_dump_json(),
+         str(workers)],
+        check=True, cwd=root,
+    )  # fmt: skip
     again = {file.name: file.read_bytes() for file in (tmp_path / "train").iterdir()}
     assert again == {file.name: file.read_bytes() for file in shards.iterdir()}
     assert [path.name for path in tmp_path.iterdir()] == ["train"]

@@ -1,0 +1,32 @@
+"""Heads that sort sequences into classes."""
+
+import pytest
+import torch
+
+from pipeline_lib.models.classifier import POOLINGS, SequenceClassifier
+from pipeline_lib.models.transformer import Transformer
+from tests.models.conftest import VOCABULARY, small
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_padding_never_changes_a_score(pooling: str) -> None:
+    torch.manual_seed(2)
+    classifier = SequenceClassifier(Transformer(small(), VOCABULARY), 2, pooling).eval()
+    tokens, focus = torch.randint(5, VOCABULARY, (3, 12)), torch.tensor([4, 5, 6])
+    padded = torch.cat([tokens, torch.full((3, 6), 3)], dim=1)
+    mask = torch.arange(18).expand(3, 18) < 12
+    expected = classifier(tokens, None, focus)
+    assert torch.allclose(classifier(padded, mask, focus), expected, atol=1e-5)
+
+
+def test_center_sees_the_focus() -> None:
+    torch.manual_seed(2)
+    classifier = SequenceClassifier(Transformer(small(), VOCABULARY), 2, "center").eval()
+    tokens = torch.randint(5, VOCABULARY, (1, 12))
+    first, second = (classifier(tokens, None, torch.tensor([place])) for place in (3, 8))
+    assert not torch.allclose(first, second, atol=1e-4)
+
+
+def test_an_unknown_pooling_is_refused() -> None:
+    with pytest.raises(ValueError, match="'max' is none of"):
+        SequenceClassifier(Transformer(small(), VOCABULARY), 2, "max")

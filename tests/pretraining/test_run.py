@@ -1,0 +1,191 @@
+"""Pretraining as a whole: it learns, stops and goes on as if nothing had happened."""
+
+import json
+import math
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForMaskedLM
+
+from pipeline_lib.config.architecture import Architecture
+from pipeline_lib.config.pretraining import Model
+from pipeline_lib.errors import InputError, TrainingError
+from pipeline_lib.pretraining.run import pretrain
+
+SHAPE = Architecture(
+    layers=1, width=16, heads=2, feedforward_width=32, context_length=24, dropout=0.1, init_std=0.1
+)
+
+
+def model_settings(**changes: object) -> Model:
+    values = {
+        "corpus": "toy", "tokenizer": "toy", "preset": "x", "steps": 20, "batch_size": 6,
+        "warmup_steps": 3, "learning_rate": 3e-3, "log_every": 4, "validate_every": 7,
+        "validation_sequences": 16, "checkpoint_every": 3,
+    }  # fmt: skip
+    return Model(**{**values, **changes})
+
+
+@pytest.fixture(scope="module")
+def data(make_shards: Callable[..., Path], tokenizer: Path) -> tuple[Path, Path, Path]:
+    return make_shards(30, 120, 4), make_shards(8, 120, 4, seed=1), tokenizer
+
+
+def run(data: tuple[Path, Path, Path], directory: Path, seed: int = 1, **changes: object) -> None:
+    settings = model_settings(**changes)
+    pretrain(*data, directory, settings, SHAPE, name="toy", seed=seed, threads=1)
+
+
+def weights(directory: Path) -> dict[str, torch.Tensor]:
+    return load_file(directory / "model" / "model.safetensors")
+
+
+def same(first: Path, second: Path) -> bool:
+    one, other = weights(first), weights(second)
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
+
+
+def lines(directory: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (directory / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(data: tuple[Path, Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("undisturbed")
+    run(data, directory)
+    return directory
+
+
+def test_it_learns_and_its_folder_loads_in_transformers(
+    data: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    run(
+        data, tmp_path, steps=1500, validate_every=500, checkpoint_every=1500, learning_rate=1e-2,
+        log_every=500,
+    )  # fmt: skip
+    losses = [line["valid_loss"] for line in lines(tmp_path) if "valid_loss" in line]
+    assert losses[-1] < 0.7 * math.log(8)  # eight words follow each other in a circle
+    AutoModelForMaskedLM.from_pretrained(tmp_path / "model")
+    assert "from_pretrained" in (tmp_path / "model" / "README.md").read_text()
+    assert "sha256" not in (tmp_path / "config.yaml").read_text()
+    assert "learning_rate: 0.01" in (tmp_path / "config.yaml").read_text()
+
+
+class Interrupted(Exception):
+    pass
+
+
+@pytest.mark.parametrize("step", [1, 3, 4, 11, 19])
+def test_interrupted_at_any_step_the_weights_are_the_same(
+    data: tuple[Path, Path, Path],
+    undisturbed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    step: int,
+) -> None:
+    from pipeline_lib.pretraining import loop
+
+    genuine, count = loop._step, 0
+
+    def failing(*arguments: object) -> tuple[float, float]:
+        nonlocal count
+        count += 1
+        if count > step:
+            raise Interrupted
+        return genuine(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_step", failing)
+        with pytest.raises(Interrupted):
+            run(data, tmp_path)
+    torch.rand(5)  # the state of the generator must not matter
+    run(data, tmp_path)
+    assert same(tmp_path, undisturbed)
+    keys = [(line["step"], "loss" in line) for line in lines(tmp_path)]
+    assert keys == [(line["step"], "loss" in line) for line in lines(undisturbed)]
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from pipeline_lib.config.architecture import Architecture
+from pipeline_lib.config.pretraining import Model
+from pipeline_lib.pretraining.run import pretrain
+train, valid, tokenizer, directory, settings, shape = sys.argv[1:]
+pretrain(Path(train), Path(valid), Path(tokenizer), Path(directory),
+    Model.model_validate_json(settings), Architecture.model_validate_json(shape),
+    name="toy", seed=1, threads=1)
+"""
+
+
+def start(data: tuple[Path, Path, Path], directory: Path, settings: Model) -> subprocess.Popen[str]:
+    arguments = [*map(str, data), str(directory)]
+    documents = [settings.model_dump_json(), SHAPE.model_dump_json()]
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, *arguments, *documents], stderr=subprocess.PIPE, text=True
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_real_kill_changes_nothing(
+    data: tuple[Path, Path, Path], tmp_path: Path, number: signal.Signals
+) -> None:
+    settings = model_settings(steps=600, checkpoint_every=40, validate_every=200)
+    process = start(data, tmp_path / "killed", settings)
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "killed").glob("checkpoints/step-*.sha256")):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(number)
+    process.communicate()
+    assert process.returncode == (-9 if number == signal.SIGKILL else 128 + 15)
+    assert not (tmp_path / "killed" / "model").exists()
+    for name in ("killed", "whole"):
+        again = start(data, tmp_path / name, settings)
+        _, errors = again.communicate()
+        assert again.returncode == 0, errors
+    assert same(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_other_settings_start_anew(data: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    run(data, tmp_path)
+    run(data, tmp_path, learning_rate=1e-4)
+    assert len(list(tmp_path.glob("checkpoints-*"))) == 1
+    run(data, tmp_path / "fresh", learning_rate=1e-4)
+    assert same(tmp_path, tmp_path / "fresh")
+
+
+def test_accumulation_gives_the_step_of_the_whole_batch(
+    data: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    shape = SHAPE.model_copy(update={"dropout": 0.0})
+    for name, parts in (("whole", 1), ("parts", 3)):
+        settings = model_settings(steps=4, accumulation=parts)
+        pretrain(*data, tmp_path / name, settings, shape, name="toy", seed=1, threads=1)
+    one, other = weights(tmp_path / "whole"), weights(tmp_path / "parts")
+    assert all(torch.allclose(one[name], other[name], atol=2e-5) for name in one)
+
+
+def test_a_loss_that_is_not_finite_names_the_batch(
+    data: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(TrainingError, match=r"at step \d+, in a batch with toy chr1:\d+-\d+"):
+        run(data, tmp_path, steps=200, learning_rate=1e30, warmup_steps=0, schedule="constant")
+
+
+def test_a_tokenizer_of_another_size_is_refused(
+    data: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    text = json.loads(data[2].read_text())
+    text["model"]["vocab"]["AA"] = len(text["model"]["vocab"])
+    other = tmp_path / "tokenizer.json"
+    other.write_text(json.dumps(text))
+    with pytest.raises(InputError, match=r"the tokenizer has 18 tokens, .* of 17"):
+        run((data[0], data[1], other), tmp_path / "run")
