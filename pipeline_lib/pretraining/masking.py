@@ -35,7 +35,9 @@ class Masked:
     answers: NDArray[np.int64]
 
 
-def mask_tokens(batch: Batch, *, share: float, vocab_size: int, seed: int) -> Masked:
+def mask_tokens(
+    batch: Batch, *, share: float, vocab_size: int, seed: int, hide_all: bool = False
+) -> Masked:
     """Choose and hide the tokens to be predicted.
 
     Parameters
@@ -44,13 +46,16 @@ def mask_tokens(batch: Batch, *, share: float, vocab_size: int, seed: int) -> Ma
         Share of the tokens that are predicted. Special tokens and padding never are.
     vocab_size
         Random tokens are drawn from the ordinary ones, special tokens left out.
+    hide_all
+        Replace all targets by [MASK], for validation: a target that is left alone can be read
+        off the input, and would make held-out sequence look easier than it is.
     """
     first = len(SPECIAL_TOKENS)
     chance, fate = (_uniform(batch, seed, stream) for stream in (0, 1))
     targets = (batch.tokens >= first) & (chance < share)
     drawn = first + (_uniform(batch, seed, 2) * (vocab_size - first)).astype(np.int64)
     inputs = batch.tokens.copy()
-    hidden = targets & (fate < SHARE_MASKED)
+    hidden = targets & (hide_all | (fate < SHARE_MASKED))
     swapped = targets & ~hidden & (fate < SHARE_MASKED + SHARE_RANDOM)
     inputs[hidden] = MASK
     inputs[swapped] = drawn[swapped]

@@ -38,21 +38,16 @@ def token_lengths(stats: Path, *, outputs: Outputs) -> None:
     )
     shown = frame[frame["bases"] <= max(last, 12)]
     figure, (axis,) = canvas()
-    axis.bar(shown["bases"] - 0.2, shown["share of vocabulary"] * 100, 0.4, color=GREY)
-    axis.bar(shown["bases"] + 0.2, shown["share of text"] * 100, 0.4, color=BLUE)
-    peak = shown.iloc[int(shown["share of text"].to_numpy().argmax())]
-    axis.annotate(
-        f"running text: {values['bases_per_token']:.2f} bases per token",
-        (peak["bases"] + 0.2, peak["share of text"] * 100), xytext=(10, -4),
-        textcoords="offset points", color=BLUE,
+    axis.bar(
+        shown["bases"] - 0.2, shown["share of vocabulary"] * 100, 0.4, color=GREY,
+        label=f"vocabulary: {values['vocab_size']:,} tokens, {values['tokens_used']:,} used",
     )  # fmt: skip
-    peak = shown.iloc[int(shown["share of vocabulary"].to_numpy().argmax())]
-    axis.annotate(
-        f"vocabulary: {values['vocab_size']:,} tokens, {values['tokens_used']:,} used",
-        (peak["bases"] + 0.3, peak["share of vocabulary"] * 100), xytext=(26, 18),
-        textcoords="offset points", color="#555555",
+    axis.bar(
+        shown["bases"] + 0.2, shown["share of text"] * 100, 0.4, color=BLUE,
+        label=f"running text: {values['bases_per_token']:.2f} bases per token",
     )  # fmt: skip
-    axis.set_ylim(top=axis.get_ylim()[1] * 1.1)
+    axis.set_ylim(top=axis.get_ylim()[1] * 1.25)
+    axis.legend(loc="upper right")
     axis.set_xlabel("length of a token (bases)")
     axis.set_ylabel("share of tokens (%)")
     axis.set_title("Token lengths")

@@ -55,6 +55,14 @@ def test_a_sample_is_masked_alike_in_any_batch(order: list[int], seed: int) -> N
     assert (alone.inputs == whole.inputs[rows]).all()
 
 
+def test_for_validation_all_targets_are_hidden() -> None:
+    batch = batch_of(50, 60)
+    some = mask_tokens(batch, share=0.3, vocab_size=VOCABULARY, seed=1)
+    every = mask_tokens(batch, share=0.3, vocab_size=VOCABULARY, seed=1, hide_all=True)
+    assert (some.targets == every.targets).all()
+    assert (every.inputs[every.targets] == MASK).all()
+
+
 def test_masks_differ_between_epochs() -> None:
     batch = batch_of(8, 30)
     later = Batch(batch.tokens, batch.lengths, batch.samples, batch.epoch + 1)
