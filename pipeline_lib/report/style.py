@@ -127,7 +127,7 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         if pd.isna(value):
             return ""
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        return f"{value:.4f}" if abs(value) < 10 else f"{value:,.1f}"
     if isinstance(value, int):
         return f"{value:,}"
     return html.escape(str(value))

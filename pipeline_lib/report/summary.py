@@ -65,9 +65,7 @@ def verdicts(models: list[dict[str, Any]], tasks: list[dict[str, Any]]) -> list[
     sentences = []
     for values in models:
         own, baselines = values["bits_per_base"], values["baselines"]
-        best = min(
-            baselines["markov"], key=lambda order: float(baselines["markov"][order]["value"])
-        )
+        best = str(values["best_markov_order"])
         sentences.append(
             f"{values['model']} needs {own['value']:.4f} bits per held-out base "
             f"(pseudo-likelihood): "
@@ -112,7 +110,10 @@ def _read(
     models: list[Path], tasks: list[Path]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return (
-        [read_result(path, "model", "bits_per_base", "baselines") for path in models],
+        [
+            read_result(path, "model", "bits_per_base", "baselines", "best_markov_order")
+            for path in models
+        ],
         [read_result(path, "model", "task", "scores", "seen_in_pretraining") for path in tasks],
     )
 
@@ -147,7 +148,7 @@ def _row(model: str, measure: str, what: str, found: dict[str, float]) -> dict[s
 
 def _bits(values: dict[str, Any]) -> str:
     baselines = values["baselines"]
-    best = min(baselines["markov"], key=lambda order: float(baselines["markov"][order]["value"]))
+    best = str(values["best_markov_order"])
     bars = [
         ("this model", values["bits_per_base"], COLOURS["pretrained"]),
         ("its tokens, one by one", baselines["token_unigram"], COLOURS["scratch"]),

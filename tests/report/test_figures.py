@@ -64,7 +64,10 @@ def evaluated(tmp_path: Path) -> Path:
     path = tmp_path / "pretraining.json"
     markov = {str(order): found(1.96 - order / 1000) for order in range(1, 6)}
     baselines = {"uniform": 2.0, "token_unigram": found(2.03), "markov": markov}
-    values = {"model": "mini", "bits_per_base": found(2.00), "baselines": baselines}
+    values = {
+        "model": "mini", "bits_per_base": found(2.00), "baselines": baselines,
+        "best_markov_order": 5,
+    }  # fmt: skip
     path.write_text(json.dumps(values))
     return path
 
