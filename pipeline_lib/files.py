@@ -1,5 +1,7 @@
 """Files that are either whole or absent: write beside, sync, rename."""
 
+import errno
+import glob
 import hashlib
 import json
 import os
@@ -26,13 +28,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         If the folder cannot be written to, or the disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.part.{path.name}")
+    temporary = _temporary(path)
     with _disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
             _sync(temporary)
             temporary.replace(path)
+            _remove_leftovers(path)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -41,7 +44,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def atomic_directory(path: str | Path) -> Iterator[Path]:
     """Yield an empty temporary folder beside ``path``; put it in its place on success."""
     path = Path(path)
-    temporary = path.with_name(f".{uuid.uuid4().hex[:12]}.part.{path.name}")
+    temporary = _temporary(path)
     with _disk_errors(path):
         temporary.mkdir(parents=True)
         try:
@@ -52,6 +55,7 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
             if path.exists():
                 shutil.rmtree(path)
             temporary.replace(path)
+            _remove_leftovers(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
@@ -78,6 +82,19 @@ def checksum(path: str | Path, algorithm: str = "sha256") -> str:
         return hashlib.file_digest(handle, algorithm).hexdigest()
 
 
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{uuid.uuid4().hex[:12]}.part.{path.name}")
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files of earlier attempts, which were killed before they could."""
+    for leftover in path.parent.glob(f".{'?' * 12}.part.{glob.escape(path.name)}"):
+        if leftover.is_dir():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)
+
+
 def _sync(path: Path) -> None:
     with path.open("rb") as handle:
         os.fsync(handle.fileno())
@@ -100,14 +117,16 @@ def _disk_errors(path: Path) -> Iterator[None]:
             remedy="move it away, or choose another folder with `snakemake --directory DIR`",
         ) from error
     except OSError as error:
-        if error.errno == 28 or "No space left" in str(error):  # ENOSPC
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        if full or "No space left" in str(error):
             free = shutil.disk_usage(_existing_parent(path)).free
             raise InputError(
-                f"the disk is full ({free / 1e6:,.0f} MB free); nothing half-written was kept",
+                f"the disk is full, or the quota is used up ({free / 1e6:,.0f} MB free on the disk); "
+                "nothing half-written was kept",
                 path=path,
                 remedy="free some space or run elsewhere with `snakemake --directory DIR`",
             ) from error
-        if error.errno == 30:  # EROFS
+        if error.errno == errno.EROFS:
             raise InputError(
                 "the file system is read-only",
                 path=path,

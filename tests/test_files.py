@@ -35,6 +35,17 @@ def test_a_failed_directory_leaves_the_old_one(tmp_path: Path) -> None:
     assert (target / "weights").read_text() == "new"
 
 
+def test_leftovers_of_killed_attempts_are_removed(tmp_path: Path) -> None:
+    for name in ("x.json", "model"):
+        (tmp_path / f".0123456789ab.part.{name}").mkdir()
+    other = tmp_path / ".0123456789ab.part.other"
+    other.write_text("")
+    write_json(tmp_path / "x.json", 1)
+    with atomic_directory(tmp_path / "model"):
+        pass
+    assert sorted(file.name for file in tmp_path.iterdir()) == [other.name, "model", "x.json"]
+
+
 def test_json_round_trip_and_checksum(tmp_path: Path) -> None:
     write_json(tmp_path / "a" / "x.json", {"µ": [1, 2.5, None]})
     assert read_json(tmp_path / "a" / "x.json") == {"µ": [1, 2.5, None]}
@@ -71,7 +82,7 @@ def test_a_full_disk_is_named_and_nothing_half_written_kept(small_disk: Path) ->
         [sys.executable, "-c", FILL, str(target)], capture_output=True, text=True, check=False
     )
     assert "InputError" in answer.stderr
-    assert "the disk is full" in answer.stderr
+    assert "the disk is full, or the quota is used up" in answer.stderr
     assert "--directory" in answer.stderr
     assert list(small_disk.iterdir()) == []
 

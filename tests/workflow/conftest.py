@@ -110,10 +110,10 @@ class Project:
 
     def planned(self, *arguments: str) -> set[str]:
         """Return the rules that a run would execute."""
-        text = self.succeed("--dry-run", "--quiet", "host", *arguments)
-        _, _, table = text.partition("Job stats:")
-        names = {line.split()[0] for line in table.splitlines() if len(line.split()) == 2}
-        return names - {"job", "total", "---"} - {name for name in names if set(name) == {"-"}}
+        text = self.succeed("--dry-run", *arguments)
+        table = text.rpartition("Job stats:")[2].strip().partition("\n\n")[0]
+        rows = [line.split() for line in table.splitlines()[2:]]
+        return {name for name, _ in rows} - {"total"}
 
 
 @pytest.fixture(scope="session")
