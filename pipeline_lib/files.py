@@ -121,8 +121,8 @@ def _disk_errors(path: Path) -> Iterator[None]:
         if full or "No space left" in str(error):
             free = shutil.disk_usage(_existing_parent(path)).free
             raise InputError(
-                f"the disk is full, or the quota is used up ({free / 1e6:,.0f} MB free on the disk); "
-                "nothing half-written was kept",
+                "the disk is full, or the quota is used up "
+                f"({free / 1e6:,.0f} MB free on the disk); nothing half-written was kept",
                 path=path,
                 remedy="free some space or run elsewhere with `snakemake --directory DIR`",
             ) from error
