@@ -32,7 +32,7 @@ from pipeline_lib.genome.prepare import prepare_genome
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.shards.write import write_shards
 from pipeline_lib.tokenizer.encode import load_tokenizer
-from pipeline_lib.tokenizer.train import train_tokenizer
+from pipeline_lib.tokenizer.train import make_tokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
 YEAST = ROOT / "resources" / "genomes" / "S288C_R64-2-1.fa.gz"
@@ -66,7 +66,7 @@ def tokenizer(folder: Path, options: Options) -> int:
     settings = Tokenizer(
         corpus="benchmark", vocab_size=options.vocab_size, sample_bases=options.sample_bases
     )
-    train_tokenizer(
+    make_tokenizer(
         _documents(folder), {"benchmark": folder / "genome"}, folder / "tokenizer.json",
         folder / "stats.json", settings, seed=1,
     )  # fmt: skip

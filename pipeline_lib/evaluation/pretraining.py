@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import tokenizers
 import torch
 from numpy.typing import NDArray
 
@@ -26,7 +25,7 @@ from pipeline_lib.progress import progress_bar
 from pipeline_lib.provenance import provenance
 from pipeline_lib.randomness import named_generator
 from pipeline_lib.shards.reader import Shards
-from pipeline_lib.tokenizer.encode import GAP, PAD, load_tokenizer, token_lengths, vocabulary
+from pipeline_lib.tokenizer.vocabulary import Vocabulary, read_vocabulary
 
 BATCH_TOKENS = 4_096
 
@@ -75,23 +74,23 @@ def evaluate_pretraining(
     """
     torch.set_num_threads(threads)
     network, architecture = load_model(model)
-    tokenizer = load_tokenizer(model / "tokenizer.json")
+    vocabulary = read_vocabulary(model / "tokenizer.json")
     shards = Shards(test)
     windows = read_windows(
         shards,
-        token_lengths(tokenizer),
+        vocabulary.lengths,
         context_length=architecture.context_length,
         max_bases=settings.max_bases,
         rounds=settings.mask_rounds,
         seed=seed,
     )
-    scored = scored_lengths(tokenizer)
+    scored = scored_lengths(vocabulary)
     if not any(scored[window.tokens].any() for window in windows):
         raise InputError(
             "has no token to predict", path=test, remedy="hold out more sequence in `holdouts.test`"
         )
     markov = read_json(baselines)
-    shares = token_frequencies(Shards(train), len(scored))
+    shares = token_frequencies(Shards(train), vocabulary)
     summary = partial(_summary, windows=windows, scored=scored, settings=settings, seed=seed)
     result = {
         "model": name,
@@ -100,7 +99,7 @@ def evaluate_pretraining(
         "bases": int(sum(scored[window.tokens].sum() for window in windows)),
         "tokens": int(sum((scored[window.tokens] > 0).sum() for window in windows)),
         "windows": len(windows),
-        "bits_per_base": summary(token_bits(network, windows, settings.mask_rounds)),
+        "bits_per_base": summary(token_bits(network, windows, settings.mask_rounds, vocabulary)),
         "baselines": {
             "uniform": 2.0,
             "token_unigram": summary([-np.log2(shares[window.tokens]) for window in windows]),
@@ -114,17 +113,19 @@ def evaluate_pretraining(
     write_json(output, result)
 
 
-def scored_lengths(tokenizer: tokenizers.Tokenizer) -> NDArray[np.int64]:
+def scored_lengths(vocabulary: Vocabulary) -> NDArray[np.int64]:
     """Return the bases of each token that is scored, and 0 for those that are not.
 
     Markov models skip letters other than A, C, G and T; so do we skip tokens that hold one.
     """
-    words = vocabulary(tokenizer)
-    return np.array([len(word) if set(word) <= set("ACGT") else 0 for word in words])
+    known = [set(word) <= set("ACGT") for word in vocabulary.words]
+    return np.where(known, vocabulary.lengths, 0).astype(np.int64)
 
 
 @torch.inference_mode()
-def token_bits(network: MaskedLanguageModel, windows: list[Window], rounds: int) -> list[Array]:
+def token_bits(
+    network: MaskedLanguageModel, windows: list[Window], rounds: int, vocabulary: Vocabulary
+) -> list[Array]:
     """Return -log2 of the probability of every token of every window, each hidden once.
 
     Probabilities are over ordinary tokens: a model is not charged for what it thinks of [PAD].
@@ -142,14 +143,14 @@ def token_bits(network: MaskedLanguageModel, windows: list[Window], rounds: int)
         for indices in batches(windows, BATCH_TOKENS):
             batch = [windows[index] for index in indices]
             for round_number in range(rounds):
-                tokens, hidden = masked_inputs(batch, round_number)
+                tokens, hidden = masked_inputs(batch, round_number, vocabulary)
                 if not hidden.any():
                     continue
                 inputs = torch.from_numpy(tokens).to(device)
                 targets = torch.from_numpy(hidden).to(device)
-                logits = network(inputs, inputs != PAD, targets).float()
+                logits = network(inputs, inputs != vocabulary.pad, targets).float()
                 truth = np.concatenate([w.tokens[w.rounds == round_number] for w in batch])
-                surprise = _surprise(logits, truth)
+                surprise = _surprise(logits, truth, vocabulary.first)
                 first = 0
                 for index, window in zip(indices, batch, strict=True):
                     chosen = window.rounds == round_number
@@ -159,24 +160,24 @@ def token_bits(network: MaskedLanguageModel, windows: list[Window], rounds: int)
     return bits
 
 
-def _surprise(logits: torch.Tensor, truth: NDArray[np.int64]) -> Array:
+def _surprise(logits: torch.Tensor, truth: NDArray[np.int64], first: int) -> Array:
     """Return -log2 p of the true tokens; NaN for special tokens, which are never predicted."""
-    ordinary = torch.log_softmax(logits[:, GAP:].double(), dim=1)
-    column = torch.from_numpy(np.maximum(truth - GAP, 0)).to(logits.device)
+    ordinary = torch.log_softmax(logits[:, first:].double(), dim=1)
+    column = torch.from_numpy(np.maximum(truth - first, 0)).to(logits.device)
     chosen = ordinary.gather(1, column[:, None])[:, 0].cpu().numpy()
-    return np.where(truth >= GAP, -chosen / np.log(2), np.nan)
+    return np.where(truth >= first, -chosen / np.log(2), np.nan)
 
 
-def token_frequencies(train: Shards, vocab_size: int) -> Array:
+def token_frequencies(train: Shards, vocabulary: Vocabulary) -> Array:
     """Return the share of each ordinary token in training, smoothed by adding 1/2.
 
     Special tokens, which are never predicted, have no share (NaN).
     """
-    counts = np.zeros(vocab_size)
+    counts, first = np.zeros(len(vocabulary)), vocabulary.first
     for *_, tokens in train.rows():
-        counts += np.bincount(tokens, minlength=vocab_size)
-    shares = np.full(vocab_size, np.nan)
-    shares[GAP:] = (counts[GAP:] + 0.5) / (counts[GAP:] + 0.5).sum()
+        counts += np.bincount(tokens, minlength=len(vocabulary))
+    shares = np.full(len(vocabulary), np.nan)
+    shares[first:] = (counts[first:] + 0.5) / (counts[first:] + 0.5).sum()
     return shares
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline_lib.randomness import named_generator
 from pipeline_lib.shards.reader import Shards
-from pipeline_lib.tokenizer.encode import CLS, MASK, PAD, SEP
+from pipeline_lib.tokenizer.vocabulary import Vocabulary
 
 BLOCK = 10_000
 
@@ -86,7 +86,9 @@ def assign_rounds(length: int, rounds: int, generator: np.random.Generator) -> N
     return np.asarray(generator.permutation(length) % rounds)
 
 
-def masked_inputs(windows: list[Window], round_number: int) -> tuple[Tokens, NDArray[np.bool_]]:
+def masked_inputs(
+    windows: list[Window], round_number: int, vocabulary: Vocabulary
+) -> tuple[Tokens, NDArray[np.bool_]]:
     """Return one round's inputs of some windows.
 
     Returns
@@ -98,13 +100,13 @@ def masked_inputs(windows: list[Window], round_number: int) -> tuple[Tokens, NDA
         Which tokens are hidden; same shape.
     """
     width = max(len(window.tokens) for window in windows) + 2
-    tokens = np.full((len(windows), width), PAD, dtype=np.int64)
+    tokens = np.full((len(windows), width), vocabulary.pad, dtype=np.int64)
     hidden = np.zeros(tokens.shape, dtype=bool)
     for row, window in enumerate(windows):
         size = len(window.tokens)
         chosen = window.rounds == round_number
-        tokens[row, 0], tokens[row, size + 1] = CLS, SEP
-        tokens[row, 1 : size + 1] = np.where(chosen, MASK, window.tokens)
+        tokens[row, 0], tokens[row, size + 1] = vocabulary.cls, vocabulary.sep
+        tokens[row, 1 : size + 1] = np.where(chosen, vocabulary.mask, window.tokens)
         hidden[row, 1 : size + 1] = chosen
     return tokens, hidden
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from pipeline_lib.errors import InputError
 from pipeline_lib.randomness import named_generator
-from pipeline_lib.tokenizer.encode import PAD, load_tokenizer
+from pipeline_lib.tokenizer.encode import encode_sequence, load_tokenizer, overlap_of
+from pipeline_lib.tokenizer.vocabulary import read_vocabulary
 
 # Batches are formed within so many batches' worth of shuffled examples, sorted by length.
 BUCKET = 50
@@ -31,12 +32,15 @@ class EncodedExamples:
         Index, in its example, of the token that holds the focus base; shape (examples,).
     labels
         0 or 1; shape (examples,).
+    pad
+        Id of the token that fills up short examples.
     """
 
     tokens: NDArray[np.int32]
     ends: NDArray[np.int64]
     focus: NDArray[np.int64]
     labels: NDArray[np.int64]
+    pad: int
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -59,7 +63,7 @@ class EncodedExamples:
         """
         lengths = self.lengths[indices]
         mask = np.arange(lengths.max()) < lengths[:, None]
-        tokens = np.full(mask.shape, PAD, dtype=np.int64)
+        tokens = np.full(mask.shape, self.pad, dtype=np.int64)
         spans = zip(self.ends[indices] - lengths, self.ends[indices], strict=True)
         tokens[mask] = np.concatenate([self.tokens[start:end] for start, end in spans])
         return (
@@ -89,21 +93,23 @@ def encode_examples(
     InputError
         If an example has more tokens than the model reads.
     """
-    loaded = load_tokenizer(tokenizer)
+    loaded, overlap = load_tokenizer(tokenizer), overlap_of(tokenizer)
+    vocabulary = read_vocabulary(tokenizer)
     parts, focus = [], []
-    rows = zip(loaded.encode_batch(list(examples["sequence"])), examples["focus"], strict=True)
-    for number, (encoding, base) in enumerate(rows):
-        if len(encoding.ids) > context_length:
-            raise _too_long(examples.iloc[number], len(encoding.ids), context_length)
-        parts.append(np.array(encoding.ids, dtype=np.int32))
-        # Special tokens have no place in the sequence: those between [CLS] and [SEP] do.
-        starts = [start for start, _ in encoding.offsets[1:-1]]
+    rows = zip(examples["sequence"], examples["focus"], strict=True)
+    for number, (sequence, base) in enumerate(rows):
+        ids, starts = encode_sequence(loaded, sequence, overlap)
+        if len(ids) + 2 > context_length:
+            raise _too_long(examples.iloc[number], len(ids) + 2, context_length)
+        parts.append(np.array([vocabulary.cls, *ids, vocabulary.sep], dtype=np.int32))
+        # The first token of the sequence is the second of the input.
         focus.append(int(np.searchsorted(starts, base, side="right")))
     return EncodedExamples(
         np.concatenate(parts),
         np.cumsum([len(part) for part in parts]),
         np.array(focus, dtype=np.int64),
         examples["label"].to_numpy(dtype=np.int64),
+        vocabulary.pad,
     )
 
 

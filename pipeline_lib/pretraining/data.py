@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pipeline_lib.errors import InputError
 from pipeline_lib.randomness import named_generator
 from pipeline_lib.shards.reader import Shards
-from pipeline_lib.tokenizer.encode import CLS, PAD, SEP
+from pipeline_lib.tokenizer.vocabulary import Vocabulary
 
 PARTS_AT_ONCE = 4
 """Parts whose samples are shuffled together, and held in memory: 4 x 8 MB by default."""
@@ -55,14 +55,19 @@ class Samples:
     ----------
     shards
         Folder of shards.
+    vocabulary
+        Tokens that the shards are written in.
     context_length
         Tokens of a sample, [CLS] and [SEP] included.
     seed
         Seed of the order.
     """
 
-    def __init__(self, shards: Path, context_length: int, seed: int) -> None:
+    def __init__(
+        self, shards: Path, vocabulary: Vocabulary, context_length: int, seed: int
+    ) -> None:
         self._shards, self._seed = Shards(shards), seed
+        self._cls, self._sep, self._pad = vocabulary.cls, vocabulary.sep, vocabulary.pad
         self._room = context_length - 2
         tokens = self._shards.document_tokens
         self._pieces = -(-tokens // self._room)  # samples of each document, rounded up
@@ -139,11 +144,11 @@ class Samples:
     def _collate(self, numbers: NDArray[np.int64], epochs: NDArray[np.int64]) -> Batch:
         pieces = [self._tokens(int(number)) for number in numbers]
         lengths = np.array([len(piece) + 2 for piece in pieces], dtype=np.int64)
-        tokens = np.full((len(pieces), int(lengths.max())), PAD, dtype=np.int64)
-        tokens[:, 0] = CLS
+        tokens = np.full((len(pieces), int(lengths.max())), self._pad, dtype=np.int64)
+        tokens[:, 0] = self._cls
         for row, piece in enumerate(pieces):
             tokens[row, 1 : len(piece) + 1] = piece
-            tokens[row, len(piece) + 1] = SEP
+            tokens[row, len(piece) + 1] = self._sep
         return Batch(tokens, lengths, numbers, epochs)
 
     def _tokens(self, sample: int) -> NDArray[np.uint16]:

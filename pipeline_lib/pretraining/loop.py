@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
 from pipeline_lib.config.pretraining import PretrainingSettings
@@ -25,7 +24,7 @@ from pipeline_lib.pretraining.data import Batch, Samples, prefetched
 from pipeline_lib.pretraining.masking import Masked, mask_tokens
 from pipeline_lib.pretraining.optimizer import learning_rate, make_optimizer, set_learning_rate
 from pipeline_lib.progress import progress_bar
-from pipeline_lib.tokenizer.encode import PAD
+from pipeline_lib.tokenizer.vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
 VALIDATION_SEED = 1_000_003
@@ -48,7 +47,7 @@ class Training:
     settings: PretrainingSettings
     samples: Samples
     validation: Samples
-    token_lengths: NDArray[np.int32]
+    vocabulary: Vocabulary
     checkpoints: Checkpoints
     seed: int
     device: torch.device
@@ -174,7 +173,7 @@ def validate(training: Training) -> dict[str, float]:
             logits = _logits(training, batch, masked)
             nats += float(functional.cross_entropy(logits.float(), answers, reduction="sum"))
             count += len(masked.answers)
-            bases += int(training.token_lengths[masked.answers].sum())
+            bases += int(training.vocabulary.lengths[masked.answers].sum())
     training.model.train()
     loss = nats / count
     if loss < training.best:
@@ -219,7 +218,7 @@ def _mask(training: Training, batch: Batch, seed: int, *, hide_all: bool = False
     return mask_tokens(
         batch,
         share=training.settings.mask_share,
-        vocab_size=len(training.token_lengths),
+        vocabulary=training.vocabulary,
         seed=seed,
         hide_all=hide_all,
     )
@@ -229,7 +228,8 @@ def _logits(training: Training, batch: Batch, masked: Masked) -> torch.Tensor:
     inputs = torch.from_numpy(masked.inputs).to(training.device)
     targets = torch.from_numpy(masked.targets).to(training.device)
     ragged = bool((batch.lengths < inputs.shape[1]).any())
-    mask = torch.from_numpy(batch.tokens != PAD).to(training.device) if ragged else None
+    shown = batch.tokens != training.vocabulary.pad
+    mask = torch.from_numpy(shown).to(training.device) if ragged else None
     with autocast(training.settings.precision, training.device):
         logits: torch.Tensor = training.model(inputs, mask, targets)
     return logits

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline_lib.pretraining.data import Batch
-from pipeline_lib.tokenizer.encode import MASK, SPECIAL_TOKENS
+from pipeline_lib.tokenizer.vocabulary import Vocabulary
 
 SHARE_MASKED, SHARE_RANDOM = 0.8, 0.1
 
@@ -36,7 +36,7 @@ class Masked:
 
 
 def mask_tokens(
-    batch: Batch, *, share: float, vocab_size: int, seed: int, hide_all: bool = False
+    batch: Batch, *, share: float, vocabulary: Vocabulary, seed: int, hide_all: bool = False
 ) -> Masked:
     """Choose and hide the tokens to be predicted.
 
@@ -44,20 +44,20 @@ def mask_tokens(
     ----------
     share
         Share of the tokens that are predicted. Special tokens and padding never are.
-    vocab_size
+    vocabulary
         Random tokens are drawn from the ordinary ones, special tokens left out.
     hide_all
         Replace all targets by [MASK], for validation: a target that is left alone can be read
         off the input, and would make held-out sequence look easier than it is.
     """
-    first = len(SPECIAL_TOKENS)
+    first = vocabulary.first
     chance, fate = (_uniform(batch, seed, stream) for stream in (0, 1))
     targets = (batch.tokens >= first) & (chance < share)
-    drawn = first + (_uniform(batch, seed, 2) * (vocab_size - first)).astype(np.int64)
+    drawn = first + (_uniform(batch, seed, 2) * (len(vocabulary) - first)).astype(np.int64)
     inputs = batch.tokens.copy()
     hidden = targets & (hide_all | (fate < SHARE_MASKED))
     swapped = targets & ~hidden & (fate < SHARE_MASKED + SHARE_RANDOM)
-    inputs[hidden] = MASK
+    inputs[hidden] = vocabulary.mask
     inputs[swapped] = drawn[swapped]
     return Masked(inputs, targets, batch.tokens[targets])
 

@@ -21,7 +21,7 @@ from pipeline_lib.pretraining.folder import save_model
 from pipeline_lib.pretraining.loop import Training, train
 from pipeline_lib.provenance import provenance
 from pipeline_lib.shards.reader import Shards
-from pipeline_lib.tokenizer.encode import load_tokenizer, token_lengths
+from pipeline_lib.tokenizer.vocabulary import read_vocabulary
 
 # Settings that change what is written, not what is learnt.
 WITHOUT_EFFECT = {"log_every", "checkpoint_every", "keep_checkpoints"}
@@ -70,10 +70,10 @@ def pretrain(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     # 2. The data, and what the run is: checkpoints of another run are not used.
-    samples = Samples(train_shards, architecture.context_length, seed)
-    validation = Samples(valid_shards, architecture.context_length, seed)
-    lengths = token_lengths(load_tokenizer(tokenizer))
-    _check_vocabulary(samples, tokenizer, len(lengths))
+    vocabulary = read_vocabulary(tokenizer)
+    samples = Samples(train_shards, vocabulary, architecture.context_length, seed)
+    validation = Samples(valid_shards, vocabulary, architecture.context_length, seed)
+    _check_vocabulary(samples, tokenizer, len(vocabulary))
     inputs: dict[str, str | Path] = {
         "train": train_shards / "manifest.json",
         "valid": valid_shards / "manifest.json",
@@ -88,14 +88,14 @@ def pretrain(
     )
 
     # 3. The model, fresh or from a checkpoint.
-    model = MaskedLanguageModel(architecture, len(lengths))
-    model.start_from_frequencies(torch.from_numpy(_count_tokens(train_shards, len(lengths))))
+    model = MaskedLanguageModel(architecture, len(vocabulary))
+    model.start_from_frequencies(torch.from_numpy(_count_tokens(train_shards, len(vocabulary))))
     training = Training(
         model=model.to(device),
         settings=settings,
         samples=samples,
         validation=validation,
-        token_lengths=lengths,
+        vocabulary=vocabulary,
         checkpoints=Checkpoints(directory / "checkpoints", run, settings.keep_checkpoints),
         seed=seed,
         device=device,

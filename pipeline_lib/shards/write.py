@@ -20,7 +20,8 @@ from pipeline_lib.files import atomic_directory, checksum, write_json
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.progress import progress_bar
 from pipeline_lib.provenance import provenance
-from pipeline_lib.tokenizer.encode import SentenceEncoder, vocabulary_size
+from pipeline_lib.tokenizer.encode import SentenceEncoder
+from pipeline_lib.tokenizer.vocabulary import read_vocabulary
 
 FORMAT = 1
 CHUNK = 16
@@ -93,7 +94,7 @@ def write_shards(
         totals = {key: sum(part[key] for part in parts) for key in ("documents", "tokens", "bases")}
         manifest = {
             "format": FORMAT,
-            "vocab_size": vocabulary_size(tokenizer),
+            "vocab_size": len(read_vocabulary(tokenizer)),
             **totals,
             "parts": parts,
             "provenance": provenance(

@@ -1,41 +1,34 @@
-"""Training a byte-pair encoding (GENA-LM, Methods; Sennrich et al. 2016)."""
+"""Making tokenizers: a byte-pair encoding is learnt (GENA-LM, Methods), k-mers are listed."""
 
-from collections import Counter
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from tokenizers.processors import TemplateProcessing
+from numpy.typing import NDArray
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from pipeline_lib.config.tokenizer import Tokenizer as TokenizerSettings
 from pipeline_lib.corpus.reader import read_documents, read_sentences
 from pipeline_lib.errors import InputError
-from pipeline_lib.files import write_json, write_text
+from pipeline_lib.files import atomic_path, write_json
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.progress import progress_bar
 from pipeline_lib.provenance import provenance
 from pipeline_lib.randomness import named_generator
-from pipeline_lib.sequence import reverse_complement
-from pipeline_lib.tokenizer.encode import (
-    CLS,
-    GAP,
-    GAP_LENGTH,
-    GAP_TOKEN,
-    SEP,
-    SPECIAL_TOKENS,
-    SentenceEncoder,
-    token_lengths,
-    vocabulary,
-)
+from pipeline_lib.tokenizer.kmers import add_borders, clean_letters, kmer_tokenizer
+from pipeline_lib.tokenizer.merges import SEPARATOR, learn_merges
+from pipeline_lib.tokenizer.stats import STATS_BASES, describe
+from pipeline_lib.tokenizer.vocabulary import GAP_LENGTH, GAP_TOKEN, SPECIAL_TOKENS
 
-TOP_TOKENS = 20
 PIECE = 1_000
-"""Longest piece of a sentence that is counted at once: long pieces are many times slower."""
+"""Longest piece of a sentence in which merges are counted."""
+
+_GAP = re.compile(rb"N{%d,}" % GAP_LENGTH)
+ALPHABET = (GAP_TOKEN, *"ACGNT")
 
 
-def train_tokenizer(
+def make_tokenizer(
     documents: Path,
     genomes: dict[str, Path],
     output: Path,
@@ -43,8 +36,9 @@ def train_tokenizer(
     settings: TokenizerSettings,
     *,
     seed: int,
+    threads: int = 1,
 ) -> None:
-    """Learn merges from a random sample of training sentences.
+    """Make a tokenizer, and describe it on a random sample of training sentences.
 
     Parameters
     ----------
@@ -60,66 +54,88 @@ def train_tokenizer(
     InputError
         If the sample does not hold enough different pairs for the vocabulary asked for.
     """
-    sample = list(_sample(documents, genomes, settings.sample_bases, seed))
-    tokenizer = empty_tokenizer()
-    trainer = trainers.BpeTrainer(
-        vocab_size=settings.vocab_size,
-        min_frequency=settings.min_frequency,
-        # The library stops one short of the length it is given.
-        max_token_length=settings.max_token_length + 1,
-        special_tokens=list(SPECIAL_TOKENS),
-        # Sorted by the trainer: the gap comes first and gets id 5.
-        initial_alphabet=[GAP_TOKEN, *"ACGNT"],
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator((text.decode() for text in sample), trainer, len(sample))
-    size = tokenizer.get_vocab_size()
-    if size < settings.vocab_size:
-        bases = sum(map(len, sample))
-        raise InputError(
-            f"a sample of {bases:,} bases supports a vocabulary of {size:,} tokens, "
-            f"not of {settings.vocab_size:,}",
-            path=documents,
-            where="tokenizer.vocab_size",
-            expected=f"at most {size:,}",
-            remedy=f"set `vocab_size` to {size} or less, or give a larger corpus "
-            "or a larger `sample_bases`",
-        )
-    write_text(output, tokenizer.to_str(pretty=True) + "\n")
-    write_json(stats, {**_stats(output, tokenizer, sample), "provenance": provenance(
+    learnt = settings.kind == "bpe"
+    bases = settings.sample_bases if learnt else min(settings.sample_bases, STATS_BASES)
+    pieces = _sample(documents, genomes, bases, seed)
+    if learnt:
+        text, sample = _as_symbols(pieces, bases)
+        tokenizer = _learn(text, settings, documents, threads)
+    else:
+        sample, tokenizer = list(pieces), kmer_tokenizer(settings)
+    with atomic_path(output) as temporary:
+        temporary.write_text(tokenizer.to_str(pretty=True) + "\n", encoding="utf-8")
+    made_by = provenance(
         settings.model_dump(mode="json"), inputs={"documents": documents}, seed=seed
-    )})  # fmt: skip
+    )
+    write_json(stats, {**describe(output, sample), "provenance": made_by})
 
 
-def empty_tokenizer() -> Tokenizer:
-    """Return a tokenizer with all but the vocabulary: normalizer, splitting, [CLS] and [SEP].
+def byte_pair_tokenizer(words: list[str], merges: list[tuple[int, int]]) -> Tokenizer:
+    """Return a byte-pair encoding with its normalizer, splitting at gaps, [CLS] and [SEP].
 
     Lower case becomes upper case, U becomes T, ambiguity codes become N, and runs of 10 N or
     more become one gap token.
     """
-    tokenizer = Tokenizer(models.BPE(unk_token=SPECIAL_TOKENS[0], fuse_unk=False))
-    upper = [normalizers.Replace(low, low.upper()) for low in "acgtn"]
-    tokenizer.normalizer = normalizers.Sequence(
-        [
-            normalizers.Strip(),
-            *upper,
-            normalizers.Replace(Regex("[uU]"), "T"),
-            normalizers.Replace(Regex("[RYSWKMBDHVryswkmbdhv]"), "N"),
-            normalizers.Replace(Regex(f"N{{{GAP_LENGTH},}}"), GAP_TOKEN),
-        ]
-    )
+    ids = {word: number for number, word in enumerate(words)}
+    pairs = [(words[left], words[right]) for left, right in merges]
+    model = models.BPE(ids, pairs, unk_token=SPECIAL_TOKENS[0], fuse_unk=False)
+    tokenizer = Tokenizer(model)
+    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    tokenizer.normalizer = clean_letters(gap=True)
     tokenizer.pre_tokenizer = pre_tokenizers.Split(GAP_TOKEN, "isolated")
-    tokenizer.post_processor = TemplateProcessing(
-        single="[CLS] $A [SEP]",
-        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
-        special_tokens=[("[CLS]", CLS), ("[SEP]", SEP)],
-    )
     tokenizer.decoder = decoders.Fuse()
+    add_borders(tokenizer, ids)
     return tokenizer
 
 
+def _learn(
+    text: NDArray[np.uint16], settings: TokenizerSettings, documents: Path, threads: int
+) -> Tokenizer:
+    bases = int((text != SEPARATOR).sum())
+    words, merges = learn_merges(
+        text,
+        [*SPECIAL_TOKENS, *ALPHABET],
+        vocab_size=settings.vocab_size,
+        min_frequency=settings.min_frequency,
+        max_length=settings.max_token_length,
+        threads=threads,
+    )
+    if len(words) < settings.vocab_size:
+        raise InputError(
+            f"a sample of {bases:,} bases supports a vocabulary of {len(words):,} tokens, "
+            f"not of {settings.vocab_size:,}",
+            path=documents,
+            where="tokenizer.vocab_size",
+            expected=f"at most {len(words):,}",
+            remedy=f"set `vocab_size` to {len(words)} or less, or give a larger corpus "
+            "or a larger `sample_bases`",
+        )
+    return byte_pair_tokenizer(words, merges)
+
+
+def _as_symbols(pieces: Iterator[bytes], bases: int) -> tuple[NDArray[np.uint16], list[bytes]]:
+    """Return the text as ids of letters, 2 bytes a base, and the pieces for the statistics."""
+    table = np.full(256, SEPARATOR, dtype=np.uint16)  # nothing merges with a gap
+    for number, letter in enumerate(ALPHABET[1:], start=len(SPECIAL_TOKENS) + 1):
+        table[ord(letter)] = number
+    symbols = np.empty(bases + bases // 100 + 1_000, dtype=np.uint16)
+    size, kept, sample = 0, 0, list[bytes]()
+    for piece in pieces:
+        if kept < STATS_BASES:
+            sample.append(piece)
+            kept += len(piece)
+        letters = _GAP.sub(GAP_TOKEN.encode(), piece) if b"N" * GAP_LENGTH in piece else piece
+        end = size + len(letters) + 1
+        if end > len(symbols):  # many short sentences, each with a separator of its own
+            symbols = np.concatenate([symbols, np.empty(end + len(symbols) // 4, np.uint16)])
+        symbols[size : end - 1] = table[np.frombuffer(letters, dtype=np.uint8)]
+        symbols[end - 1] = SEPARATOR
+        size = end
+    return symbols[:size], sample
+
+
 def _sample(documents: Path, genomes: dict[str, Path], bases: int, seed: int) -> Iterator[bytes]:
-    """Yield sentences of a random choice of documents, until there are enough bases."""
+    """Yield pieces of the sentences of a random choice of documents, of ``bases`` in all."""
     lengths = np.array([d.end - d.start for d in read_documents(documents)], dtype=np.int64)
     order = named_generator(seed, "tokenizer").permutation(len(lengths))
     before = np.cumsum(lengths[order]) - lengths[order]
@@ -135,41 +151,3 @@ def _sample(documents: Path, genomes: dict[str, Path], bases: int, seed: int) ->
                     yield sentence[begin : min(begin + PIECE, left)]
                 left = max(left - len(sentence), 0)
                 bar.update(len(sentence))
-
-
-def _stats(output: Path, tokenizer: Tokenizer, sample: list[bytes]) -> dict[str, Any]:
-    """Describe the vocabulary and its use on the sample, at most 5 million bases of it."""
-    lengths = token_lengths(tokenizer)
-    size = len(lengths)
-    enough = int(np.searchsorted(np.cumsum([len(text) for text in sample]), 5_000_000)) + 1
-    encoder, used = SentenceEncoder(output), np.zeros(size, dtype=np.int64)
-    for begin in range(0, min(enough, len(sample)), 1_000):
-        tokens, _ = encoder.encode(sample[begin : min(begin + 1_000, enough)])
-        used += np.bincount(tokens, minlength=size)
-    names = vocabulary(tokenizer)
-    words = names[GAP + 1 :]
-    known = set(words)
-    both = sum(reverse_complement(word.encode()).decode() in known for word in words)
-    return {
-        "vocab_size": size,
-        "token_lengths": _histogram(Counter(lengths[GAP + 1 :].tolist())),
-        "text_token_lengths": _histogram(Counter(dict(_by_length(lengths, used)))),
-        "sample_bases": int((used * lengths).sum()),
-        "sample_tokens": int(used.sum()),
-        "bases_per_token": float((used * lengths).sum() / used.sum()),
-        "tokens_used": int((used[GAP + 1 :] > 0).sum()),
-        "reverse_complement_share": both / len(words),
-        "top_tokens": [
-            {"token": names[int(number)], "count": int(used[number])}
-            for number in np.argsort(-used, kind="stable")[:TOP_TOKENS]
-        ],
-    }
-
-
-def _by_length(lengths: Any, used: Any) -> Iterator[tuple[int, int]]:
-    for length in np.unique(lengths[GAP + 1 :]):
-        yield int(length), int(used[lengths == length].sum())
-
-
-def _histogram(counts: Counter[int]) -> dict[str, int]:
-    return {str(length): counts[length] for length in sorted(counts)}

@@ -62,10 +62,14 @@ MODEL = "pretraining/models/yeast-mini"
         ("corpus/corpora/yeast/assemblies", ["S288c"], ["did you mean 'S288C'"]),
         ("corpus/corpora/yeast/sentence_length", [9, 2], ["first number, 9, is larger"]),
         ("corpus/corpora/yeast/holdouts", {}, ["holdouts.valid", "neither contigs nor a BED"]),
-        ("genome/assemblies/S288C/url", "https://x.org/a.fa", ["either `path` or `url`"]),
+        (
+            "genome/assemblies/S288C/url",
+            "https://x.org/a.fa",
+            ["exactly one of them; `path` and `url` is given"],
+        ),
         ("genome/assemblies/S288C/sha256", "abc", ["sha256", "pattern"]),
         ("genome/assemblies/S288C/annotation", None, ["`genome.assemblies.S288C.annotation`"]),
-        ("tokenizer/tokenizers/bpe4096/vocab_size", 70_000, ["70000", "65536"]),
+        ("tokenizer/tokenizers/bpe4096/vocab_size", 70_000, ["70000", "65000"]),
     ],
 )
 def test_wrong_values_are_explained(

@@ -31,8 +31,9 @@ from pipeline_lib.pretraining.folder import save_model
 from pipeline_lib.randomness import named_generator
 from pipeline_lib.shards.reader import Shards
 from pipeline_lib.shards.write import write_shards
-from pipeline_lib.tokenizer.encode import CLS, GAP, MASK, PAD, SEP, load_tokenizer, token_lengths
-from pipeline_lib.tokenizer.train import train_tokenizer
+from pipeline_lib.tokenizer.encode import load_tokenizer
+from pipeline_lib.tokenizer.train import make_tokenizer
+from pipeline_lib.tokenizer.vocabulary import SPECIAL_TOKENS, Vocabulary, read_vocabulary
 
 SHAPE = Architecture(
     layers=1, width=16, heads=2, feedforward_width=32, context_length=34, dropout=0.1
@@ -51,7 +52,7 @@ def world(yeast, write_documents, tmp_path_factory):
     }
     for split, part in rows.items():
         write_documents(folder / f"{split}.parquet", part, assembly="S288C")
-    train_tokenizer(
+    make_tokenizer(
         folder / "train.parquet",
         genomes,
         folder / "tokenizer.json",
@@ -87,8 +88,13 @@ def evaluate(world, name, **changes):
     return read_json(world / f"{name}.json")
 
 
+WORDS = [*SPECIAL_TOKENS, "-", *"ACGNT", *(f"w{i}" for i in range(69))]
+STANDARD = Vocabulary(WORDS, SPECIAL_TOKENS, 5, np.ones(80, np.int32))
+CLS, SEP, PAD, MASK, GAP = 1, 2, 3, 4, 5
+
+
 def windows_of(world, **changes):
-    lengths = token_lengths(load_tokenizer(world / "tokenizer.json"))
+    lengths = read_vocabulary(world / "tokenizer.json").lengths
     base = {"context_length": 34, "max_bases": 10**9, "rounds": 5, "seed": 1}
     return read_windows(Shards(world / "test"), lengths, **(base | changes))
 
@@ -102,7 +108,7 @@ def test_rounds_are_even_and_hide_every_token_once(length, rounds, seed):
     window = Window(tokens, ("a", "b", 0), drawn)
     seen = np.zeros(length, dtype=int)
     for number in range(rounds):
-        inputs, hidden = masked_inputs([window], number)
+        inputs, hidden = masked_inputs([window], number, STANDARD)
         assert inputs[0, 0] == CLS
         assert inputs[0, -1] == SEP
         assert (inputs[0, hidden[0]] == MASK).all()
@@ -144,7 +150,7 @@ def test_bits_equal_a_plain_loop(world):
     torch.manual_seed(3)
     network = MaskedLanguageModel(SHAPE, 80)
     windows = windows_of(world, max_bases=3_000)
-    found = token_bits(network, windows, 5)
+    found = token_bits(network, windows, 5, STANDARD)
     network.eval()
     for window, bits in zip(windows, found, strict=True):
         for number in range(5):
@@ -167,7 +173,7 @@ def test_padding_and_specials_are_never_scored(world):
     network = MaskedLanguageModel(SHAPE, 80)
     tokens = np.array([6, PAD, 7, 0, 8])
     window = Window(tokens, ("a", "b", 0), np.array([0, 1, 0, 1, 1]))
-    (bits,) = token_bits(network, [window], 2)
+    (bits,) = token_bits(network, [window], 2, STANDARD)
     assert np.isnan(bits).tolist() == [False, True, False, True, False]
 
 
@@ -186,7 +192,7 @@ def test_a_model_of_frequencies_equals_the_unigram_baseline(world):
         assert result["bits_per_base"][key] == pytest.approx(unigram[key], rel=1e-5)
     # Yeast's tokens of 80 kinds are nearly as hard to guess as its bases.
     assert 1.9 < unigram["value"] < 2.15
-    shares = token_frequencies(Shards(world / "train"), 80)
+    shares = token_frequencies(Shards(world / "train"), STANDARD)
     assert np.nansum(shares) == pytest.approx(1)
     assert np.isnan(shares[:GAP]).all()
 
@@ -217,7 +223,8 @@ def test_the_result_names_its_measure_and_baselines(world):
 
 def test_tokens_with_other_letters_are_not_scored(world):
     tokenizer = load_tokenizer(world / "tokenizer.json")
-    scored, lengths = scored_lengths(tokenizer), token_lengths(tokenizer)
+    vocabulary = read_vocabulary(world / "tokenizer.json")
+    scored, lengths = scored_lengths(vocabulary), vocabulary.lengths
     unknown = tokenizer.token_to_id("N")
     assert scored[unknown] == 0
     assert lengths[unknown] == 1

@@ -26,8 +26,8 @@ from pipeline_lib.models.classifier import SequenceClassifier
 from pipeline_lib.models.masked import MaskedLanguageModel
 from pipeline_lib.models.transformer import Transformer
 from pipeline_lib.pretraining.folder import load_model, save_model
-from pipeline_lib.tokenizer.encode import load_tokenizer, token_lengths
-from pipeline_lib.tokenizer.train import train_tokenizer
+from pipeline_lib.tokenizer.train import make_tokenizer
+from pipeline_lib.tokenizer.vocabulary import read_vocabulary
 
 SHAPE = Architecture(
     layers=1, width=32, heads=2, feedforward_width=64, context_length=64, dropout=0.0
@@ -41,7 +41,7 @@ def tokenizer(yeast, tmp_path_factory):
     row |= {"start": 0, "end": 200_000, "pass": 0, "sentence_lengths": [1000] * 200}
     pq.write_table(pa.Table.from_pylist([row], DOCUMENT_SCHEMA), folder / "documents.parquet")
     output = folder / "tokenizer.json"
-    train_tokenizer(
+    make_tokenizer(
         folder / "documents.parquet",
         {"S288C": yeast},
         output,
@@ -56,7 +56,7 @@ def tokenizer(yeast, tmp_path_factory):
 def model(tokenizer, tmp_path_factory):
     folder = tmp_path_factory.mktemp("pretrained") / "model"
     torch.manual_seed(9)
-    network = MaskedLanguageModel(SHAPE, len(token_lengths(load_tokenizer(tokenizer))))
+    network = MaskedLanguageModel(SHAPE, len(read_vocabulary(tokenizer).lengths))
     save_model(folder, network, SHAPE, tokenizer, card="test")
     return folder
 
@@ -105,7 +105,7 @@ def task(make_task):
 
 
 def test_focus_is_the_token_that_holds_the_base(tokenizer):
-    lengths = token_lengths(load_tokenizer(tokenizer))
+    lengths = read_vocabulary(tokenizer).lengths
 
     @settings(max_examples=50, deadline=None)
     @given(st.text(alphabet="ACGTN", min_size=1, max_size=120), st.data())

@@ -13,22 +13,17 @@ from pipeline_lib.errors import InputError
 from pipeline_lib.models.bert import from_transformers, to_transformers
 from pipeline_lib.models.masked import MaskedLanguageModel
 from pipeline_lib.pretraining.folder import load_model, save_model
-from pipeline_lib.tokenizer.train import empty_tokenizer
+from pipeline_lib.tokenizer.train import byte_pair_tokenizer
 from tests.models.conftest import SHAPES, VOCABULARY
 
 
 @pytest.fixture
 def tokenizer(tmp_path: Path) -> Path:
-    from tokenizers.models import BPE
-
-    from pipeline_lib.tokenizer.encode import GAP_TOKEN, SPECIAL_TOKENS
+    from pipeline_lib.tokenizer.vocabulary import GAP_TOKEN, SPECIAL_TOKENS
 
     words = [*SPECIAL_TOKENS, GAP_TOKEN, *"ACGNT"]
-    pairs = [(a, b) for a in "ACGT" for b in "ACGT"]
-    vocabulary = {word: i for i, word in enumerate([*words, *(a + b for a, b in pairs)])}
-    tokenizer = empty_tokenizer()
-    tokenizer.model = BPE(vocab=vocabulary, merges=pairs, unk_token="[UNK]")
-    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    pairs = [(words.index(a), words.index(b)) for a in "ACGT" for b in "ACGT"]
+    tokenizer = byte_pair_tokenizer([*words, *(words[a] + words[b] for a, b in pairs)], pairs)
     path = tmp_path / "tokenizer.json"
     tokenizer.save(str(path))
     return path

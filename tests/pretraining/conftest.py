@@ -11,24 +11,25 @@ import pytest
 from pipeline_lib.corpus.reader import Document
 from pipeline_lib.files import checksum, write_json
 from pipeline_lib.shards.write import SHARD_SCHEMA, Encoded, _table
-from pipeline_lib.tokenizer.encode import GAP_TOKEN, SPECIAL_TOKENS
-from pipeline_lib.tokenizer.train import empty_tokenizer
+from pipeline_lib.tokenizer.train import byte_pair_tokenizer
+from pipeline_lib.tokenizer.vocabulary import GAP_TOKEN, SPECIAL_TOKENS, Vocabulary, read_vocabulary
 
 WORDS = (*SPECIAL_TOKENS, GAP_TOKEN, *"ACGNT", "AC", "GT", "AT", "CG", "TTT")
 
 
 @pytest.fixture(scope="session")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from tokenizers.models import BPE
-
-    merges = [("A", "C"), ("G", "T"), ("A", "T"), ("C", "G"), ("T", "T"), ("TT", "T")]
-    vocabulary = {word: number for number, word in enumerate((*WORDS, "TT"))}
-    tokenizer = empty_tokenizer()
-    tokenizer.model = BPE(vocab=vocabulary, merges=merges, unk_token="[UNK]")
-    tokenizer.add_special_tokens(list(SPECIAL_TOKENS))
+    words = [*WORDS, "TT"]
+    pairs = [("A", "C"), ("G", "T"), ("A", "T"), ("C", "G"), ("T", "T"), ("TT", "T")]
+    tokenizer = byte_pair_tokenizer(words, [(words.index(a), words.index(b)) for a, b in pairs])
     path = tmp_path_factory.mktemp("tokenizer") / "tokenizer.json"
     tokenizer.save(str(path))
     return path
+
+
+@pytest.fixture(scope="session")
+def vocabulary(tokenizer: Path) -> Vocabulary:
+    return read_vocabulary(tokenizer)
 
 
 def write_folder(directory: Path, documents: list[list[int]], per_part: int) -> Path:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline_lib.pretraining.data import Samples, prefetched
 from pipeline_lib.shards.reader import Shards
-from pipeline_lib.tokenizer.encode import CLS, PAD, SEP
+from pipeline_lib.tokenizer.vocabulary import Vocabulary
 
 CONTEXT = 18
 
@@ -20,8 +20,10 @@ def shards(make_shards: Callable[..., Path]) -> Path:
     return make_shards(documents=17, per_part=2)
 
 
-def test_an_epoch_holds_every_token_of_every_document_once(shards: Path) -> None:
-    samples, reader = Samples(shards, CONTEXT, seed=3), Shards(shards)
+def test_an_epoch_holds_every_token_of_every_document_once(
+    shards: Path, vocabulary: Vocabulary
+) -> None:
+    samples, reader = Samples(shards, vocabulary, CONTEXT, seed=3), Shards(shards)
     batch = samples.batch(0, len(samples))
     assert sorted(batch.samples.tolist()) == list(range(len(samples)))
     pieces = {
@@ -33,12 +35,12 @@ def test_an_epoch_holds_every_token_of_every_document_once(shards: Path) -> None
     assert (stream == expected).all()
 
 
-def test_samples_are_framed_padded_and_nearly_equal(shards: Path) -> None:
-    samples = Samples(shards, CONTEXT, seed=3)
+def test_samples_are_framed_padded_and_nearly_equal(shards: Path, vocabulary: Vocabulary) -> None:
+    samples = Samples(shards, vocabulary, CONTEXT, seed=3)
     batch = samples.batch(0, len(samples))
     for row, length in zip(batch.tokens, batch.lengths, strict=True):
-        assert row[0] == CLS and row[length - 1] == SEP
-        assert (row[length:] == PAD).all()
+        assert row[0] == vocabulary.cls and row[length - 1] == vocabulary.sep
+        assert (row[length:] == vocabulary.pad).all()
         assert length <= CONTEXT
     by_document: dict[int, list[int]] = {}
     for number, length in zip(batch.samples, batch.lengths, strict=True):
@@ -49,10 +51,10 @@ def test_samples_are_framed_padded_and_nearly_equal(shards: Path) -> None:
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(begin=st.integers(0, 400), size=st.integers(1, 30), seed=st.integers(0, 3))
 def test_a_batch_is_the_same_however_one_gets_there(
-    shards: Path, begin: int, size: int, seed: int
+    shards: Path, vocabulary: Vocabulary, begin: int, size: int, seed: int
 ) -> None:
-    fresh = Samples(shards, CONTEXT, seed).batch(begin, size)
-    walked = Samples(shards, CONTEXT, seed)
+    fresh = Samples(shards, vocabulary, CONTEXT, seed).batch(begin, size)
+    walked = Samples(shards, vocabulary, CONTEXT, seed)
     for place in range(max(0, begin - 50), begin, 7):
         walked.batch(place, 7)
     again = walked.batch(begin, size)
@@ -61,24 +63,24 @@ def test_a_batch_is_the_same_however_one_gets_there(
     assert (fresh.epoch == again.epoch).all()
 
 
-def test_epochs_and_seeds_differ(shards: Path) -> None:
-    samples = Samples(shards, CONTEXT, seed=3)
+def test_epochs_and_seeds_differ(shards: Path, vocabulary: Vocabulary) -> None:
+    samples = Samples(shards, vocabulary, CONTEXT, seed=3)
     n = len(samples)
     first, second = samples.batch(0, n), samples.batch(n, n)
     assert (second.epoch == 1).all()
     assert (first.samples != second.samples).any()
-    assert (Samples(shards, CONTEXT, seed=4).batch(0, n).samples != first.samples).any()
+    assert (Samples(shards, vocabulary, CONTEXT, seed=4).batch(0, n).samples != first.samples).any()
 
 
-def test_prefetching_changes_nothing(shards: Path) -> None:
-    samples = Samples(shards, CONTEXT, seed=3)
+def test_prefetching_changes_nothing(shards: Path, vocabulary: Vocabulary) -> None:
+    samples = Samples(shards, vocabulary, CONTEXT, seed=3)
     direct = [samples.batch(5 + 4 * i, 4).samples.tolist() for i in range(6)]
     ahead = [batch.samples.tolist() for batch in prefetched(samples, 5, 4, 6)]
     assert ahead == direct
 
 
-def test_validation_samples_are_spread_and_fixed(shards: Path) -> None:
-    samples = Samples(shards, CONTEXT, seed=3)
+def test_validation_samples_are_spread_and_fixed(shards: Path, vocabulary: Vocabulary) -> None:
+    samples = Samples(shards, vocabulary, CONTEXT, seed=3)
     numbers = np.concatenate([batch.samples for batch in samples.spread(9, 4)])
     assert len(numbers) == 9
     assert numbers[0] == 0 and numbers[-1] == len(samples) - 1

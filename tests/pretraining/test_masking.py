@@ -6,9 +6,12 @@ from hypothesis import strategies as st
 
 from pipeline_lib.pretraining.data import Batch
 from pipeline_lib.pretraining.masking import mask_tokens
-from pipeline_lib.tokenizer.encode import CLS, MASK, PAD, SEP
+from pipeline_lib.tokenizer.vocabulary import GAP_TOKEN, SPECIAL_TOKENS, Vocabulary
 
 VOCABULARY = 50
+WORDS = [*SPECIAL_TOKENS, GAP_TOKEN, *(f"w{i}" for i in range(6, VOCABULARY))]
+TOKENS = Vocabulary(WORDS, SPECIAL_TOKENS, 5, np.ones(VOCABULARY, np.int32))
+CLS, SEP, PAD, MASK = TOKENS.cls, TOKENS.sep, TOKENS.pad, TOKENS.mask
 
 
 def batch_of(rows: int, length: int, seed: int = 0) -> Batch:
@@ -24,7 +27,7 @@ def batch_of(rows: int, length: int, seed: int = 0) -> Batch:
 
 def test_shares_are_15_percent_and_80_10_10() -> None:
     batch = batch_of(2000, 200)
-    masked = mask_tokens(batch, share=0.15, vocab_size=VOCABULARY, seed=1)
+    masked = mask_tokens(batch, share=0.15, vocabulary=TOKENS, seed=1)
     ordinary = batch.tokens >= 5
     assert abs(masked.targets.sum() / ordinary.sum() - 0.15) < 0.005
     seen = masked.inputs[masked.targets]
@@ -38,7 +41,7 @@ def test_shares_are_15_percent_and_80_10_10() -> None:
 @given(st.integers(0, 2**31 - 1), st.floats(0.0, 1.0))
 def test_special_tokens_and_padding_are_never_predicted_or_changed(seed: int, share: float) -> None:
     batch = batch_of(8, 30, seed)
-    masked = mask_tokens(batch, share=share, vocab_size=VOCABULARY, seed=seed)
+    masked = mask_tokens(batch, share=share, vocabulary=TOKENS, seed=seed)
     special = batch.tokens < 5
     assert not masked.targets[special].any()
     assert (masked.inputs[~masked.targets] == batch.tokens[~masked.targets]).all()
@@ -50,15 +53,15 @@ def test_a_sample_is_masked_alike_in_any_batch(order: list[int], seed: int) -> N
     batch = batch_of(8, 30)
     rows = np.array(order[:5])
     part = Batch(batch.tokens[rows], batch.lengths[rows], batch.samples[rows], batch.epoch[rows])
-    whole = mask_tokens(batch, share=0.3, vocab_size=VOCABULARY, seed=seed)
-    alone = mask_tokens(part, share=0.3, vocab_size=VOCABULARY, seed=seed)
+    whole = mask_tokens(batch, share=0.3, vocabulary=TOKENS, seed=seed)
+    alone = mask_tokens(part, share=0.3, vocabulary=TOKENS, seed=seed)
     assert (alone.inputs == whole.inputs[rows]).all()
 
 
 def test_for_validation_all_targets_are_hidden() -> None:
     batch = batch_of(50, 60)
-    some = mask_tokens(batch, share=0.3, vocab_size=VOCABULARY, seed=1)
-    every = mask_tokens(batch, share=0.3, vocab_size=VOCABULARY, seed=1, hide_all=True)
+    some = mask_tokens(batch, share=0.3, vocabulary=TOKENS, seed=1)
+    every = mask_tokens(batch, share=0.3, vocabulary=TOKENS, seed=1, hide_all=True)
     assert (some.targets == every.targets).all()
     assert (every.inputs[every.targets] == MASK).all()
 
@@ -66,7 +69,5 @@ def test_for_validation_all_targets_are_hidden() -> None:
 def test_masks_differ_between_epochs() -> None:
     batch = batch_of(8, 30)
     later = Batch(batch.tokens, batch.lengths, batch.samples, batch.epoch + 1)
-    first, second = (
-        mask_tokens(b, share=0.3, vocab_size=VOCABULARY, seed=1) for b in (batch, later)
-    )
+    first, second = (mask_tokens(b, share=0.3, vocabulary=TOKENS, seed=1) for b in (batch, later))
     assert (first.targets != second.targets).any()

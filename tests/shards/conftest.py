@@ -10,7 +10,7 @@ from pipeline_lib.config.genome import Assembly
 from pipeline_lib.config.tokenizer import Tokenizer
 from pipeline_lib.corpus.build import build_corpus
 from pipeline_lib.genome.prepare import prepare_genome
-from pipeline_lib.tokenizer.train import train_tokenizer
+from pipeline_lib.tokenizer.train import make_tokenizer
 
 VOCABULARY = 512
 
@@ -56,5 +56,5 @@ def tokenizer(
     folder = tmp_path_factory.mktemp("tokenizer")
     settings = Tokenizer(corpus="small", vocab_size=VOCABULARY, sample_bases=300_000)
     output = folder / "tokenizer.json"
-    train_tokenizer(train_documents, genomes, output, folder / "stats.json", settings, seed=1)
+    make_tokenizer(train_documents, genomes, output, folder / "stats.json", settings, seed=1)
     return output

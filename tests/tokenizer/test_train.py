@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from tokenizers import Tokenizer as PlainTokenizer
 
 from pipeline_lib.config.corpus import Corpus
 from pipeline_lib.config.tokenizer import Tokenizer
@@ -13,14 +12,15 @@ from pipeline_lib.errors import InputError
 from pipeline_lib.files import read_json
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.sequence import reverse_complement
-from pipeline_lib.tokenizer.encode import load_tokenizer, token_lengths, vocabulary
-from pipeline_lib.tokenizer.train import _sample, train_tokenizer
+from pipeline_lib.tokenizer.encode import load_tokenizer
+from pipeline_lib.tokenizer.train import _sample, make_tokenizer
+from pipeline_lib.tokenizer.vocabulary import read_vocabulary
 
 FIRST = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]", "-", "A", "C", "G", "N", "T"]
 
 
 def test_vocabulary(tokenizer: Path) -> None:
-    words = vocabulary(load_tokenizer(tokenizer))
+    words = read_vocabulary(tokenizer).words
     assert words[:11] == FIRST
     assert len(words) == len(set(words)) == 512
     assert all(set(word) <= set("ACGTN") and 2 <= len(word) <= 64 for word in words[11:])
@@ -28,7 +28,7 @@ def test_vocabulary(tokenizer: Path) -> None:
 
 def test_token_lengths(tokenizer: Path) -> None:
     plain = load_tokenizer(tokenizer)
-    lengths = token_lengths(plain)
+    lengths = read_vocabulary(tokenizer).lengths
     assert lengths[:11].tolist() == [0] * 6 + [1] * 5
     assert [len(plain.id_to_token(number)) for number in range(6, 512)] == lengths[6:].tolist()
 
@@ -36,7 +36,7 @@ def test_token_lengths(tokenizer: Path) -> None:
 def train(documents: Path, genomes, folder: Path, *, seed: int = 1, **changes: object) -> bytes:
     settings = {"corpus": "small", "vocab_size": 100, "sample_bases": 50_000} | changes
     output = folder / "tokenizer.json"
-    train_tokenizer(
+    make_tokenizer(
         documents, genomes, output, folder / "stats.json", Tokenizer(**settings), seed=seed
     )
     return output.read_bytes()
@@ -50,7 +50,7 @@ def test_seed_decides_every_byte(train_documents: Path, genomes, tmp_path: Path)
 
 def test_longest_token(train_documents: Path, genomes, tmp_path: Path) -> None:
     train(train_documents, genomes, tmp_path, max_token_length=3, vocab_size=60)
-    assert token_lengths(load_tokenizer(tmp_path / "tokenizer.json")).max() == 3
+    assert read_vocabulary(tmp_path / "tokenizer.json").lengths.max() == 3
 
 
 def test_vocabulary_beyond_the_sample(train_documents: Path, genomes, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_the_largest_possible_vocabulary_is_told(train_documents, genomes, tmp_p
 
 def test_stats(tokenizer: Path) -> None:
     stats = read_json(tokenizer.with_name("stats.json"))
-    words = vocabulary(PlainTokenizer.from_file(str(tokenizer)))[6:]
+    words = read_vocabulary(tokenizer).words[6:]
     mates = [reverse_complement(word.encode()).decode() in words for word in words]
     assert stats["vocab_size"] == 512
     assert sum(stats["token_lengths"].values()) == len(words)
