@@ -27,7 +27,7 @@ from pipeline_lib.config.genome import Assembly
 from pipeline_lib.config.shards import ShardsConfig
 from pipeline_lib.config.tokenizer import Tokenizer
 from pipeline_lib.corpus.build import build_corpus
-from pipeline_lib.corpus.reader import read_documents, read_sentences
+from pipeline_lib.corpus.reader import Sequences, read_documents
 from pipeline_lib.genome.prepare import prepare_genome
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.shards.write import write_shards
@@ -75,11 +75,12 @@ def tokenizer(folder: Path, options: Options) -> int:
 
 def peer(folder: Path, options: Options) -> tuple[int, float, float]:
     """Encode sentences that are in memory; return bases, and when the encoding began."""
-    opened, plain = Genome(folder / "genome"), load_tokenizer(folder / "tokenizer.json")
+    plain = load_tokenizer(folder / "tokenizer.json")
+    opened = Sequences({"benchmark": folder / "genome"})
     sentences = [
         sentence.decode()
         for document in read_documents(_documents(folder))
-        for sentence in read_sentences(opened, document)
+        for sentence in opened.sentences(document)
     ]
     began, cpu = time.perf_counter(), time.process_time()
     tokens = 0

@@ -6,6 +6,7 @@ layout do not count: correcting a sentence must not throw away five days of pret
 """
 
 import ast
+import functools
 import hashlib
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def code_fingerprint(*packages: str) -> str:
     return digest.hexdigest()[:16]
 
 
+@functools.cache
 def meaning(source: str) -> str:
     """Return the syntax tree of a module as text, without docstrings and positions."""
     tree = ast.parse(source)

@@ -1,6 +1,7 @@
 """What all config sections have in common."""
 
-from typing import Annotated, Any
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -24,6 +25,14 @@ def spread_defaults(section: Any, entries_key: str) -> Any:
         for name, entry in section[entries_key].items()
     }
     return {**section, entries_key: entries}
+
+
+def without_none(annotation: Any) -> Any:
+    """Return the type that may also be None: of ``Ensembl | None`` it is ``Ensembl``."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    kinds = [kind for kind in get_args(annotation) if kind is not type(None)]
+    return kinds[0] if len(kinds) == 1 else annotation
 
 
 def _ordered(values: tuple[int, int]) -> tuple[int, int]:

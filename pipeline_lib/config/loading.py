@@ -10,16 +10,21 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline_lib.config.architecture import Architecture
-from pipeline_lib.config.base import Section
+from pipeline_lib.config.base import Section, without_none
+from pipeline_lib.config.needs import locate
 from pipeline_lib.config.root import Config, ReferenceError_
+from pipeline_lib.config.sheet import with_sheet
 from pipeline_lib.errors import ConfigError
 
 Loaded = TypeVar("Loaded", bound=Section)
 Key = tuple[str | int, ...]
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def load_config(values: Mapping[str, Any], files: Sequence[str | Path] = ()) -> Config:
-    """Check a configuration.
+def load_config(
+    values: Mapping[str, Any], files: Sequence[str | Path] = (), root: Path = ROOT
+) -> Config:
+    """Check a configuration, after the rows of its sheet of assemblies have joined it.
 
     Parameters
     ----------
@@ -27,12 +32,18 @@ def load_config(values: Mapping[str, Any], files: Sequence[str | Path] = ()) -> 
         The merged configuration.
     files
         The files it was merged from, the last one winning; used to say where a bad key stands.
+    root
+        Folder of the workflow, where a relative path is looked up after the working folder.
 
     Raises
     ------
     ConfigError
         Naming file, line, key path, value found, what is allowed, and the nearest valid key.
     """
+    genome = values.get("genome")
+    sheet = genome.get("sheet") if isinstance(genome, Mapping) else None
+    if isinstance(sheet, str):
+        values = with_sheet(values, locate(sheet, key="genome.sheet", root=root))
     return _load(Config, values, files)
 
 
@@ -111,8 +122,8 @@ def _load(model: type[Loaded], values: Mapping[str, Any], files: Sequence[str | 
         return model.model_validate(values)
     except ValidationError as error:
         # A setting of a whole section also fails in each entry it was spread to: the shortest
-        # path is where it was written.
-        first = min(error.errors(), key=lambda found: len(found["loc"]))
+        # path is where it was written. A missing key may be there under a misspelt name.
+        first = min(error.errors(), key=lambda e: (len(e["loc"]), e["type"] == "missing"))
         raise _explain(model, first, files) from None
 
 
@@ -149,7 +160,7 @@ def _explain(
     found = (
         f"`{path or 'the configuration'}`"
         if isinstance(error["input"], dict)
-        else f"`{path}` is {_short(error['input'])}"
+        else f"`{path}` is {_shown(key, error['input'])}"
     )
     return _located(key, found, message, files, _remedy(model, key, path))
 
@@ -208,7 +219,7 @@ def _section(model: type[BaseModel], key: Key) -> type[BaseModel] | None:
             field = current.model_fields.get(str(part))
             if field is None:
                 return None
-            current = field.annotation
+            current = without_none(field.annotation)
         elif get_args(current):
             current = get_args(current)[-1]
         else:
@@ -225,6 +236,11 @@ def _field(model: type[BaseModel], key: Key) -> str | None:
     section = _section(model, key[:-1]) if key else None
     field = section.model_fields.get(str(key[-1])) if section else None
     return field.description.rstrip(".") if field and field.description else None
+
+
+def _shown(key: Key, value: Any) -> str:
+    """Return the value, unless the key invites writing a secret where only its name belongs."""
+    return "not shown" if "api_key" in str(key[-1:]) else _short(value)
 
 
 def _short(value: Any) -> str:

@@ -69,9 +69,15 @@ def check_files(config: Config, root: Path) -> None:
         assembly = config.genome.assemblies[name]
         for key in ("path", "annotation", "assembly_report", "aliases"):
             source: str | None = getattr(assembly, key)
-            if source is not None and not is_address(source):
-                locate(source, key=f"genome.assemblies.{name}.{key}", root=root)
+            if source is None or is_address(source) or assembly.comes_from_archive(key):
+                continue
+            locate(source, key=f"genome.assemblies.{name}.{key}", root=root)
     holders = {f"corpus.corpora.{n}": config.corpus.corpora[n] for n in needed_corpora(config)}
+    for place, corpus in holders.items():
+        if corpus.regions is not None and corpus.regions.bed is not None:
+            locate(corpus.regions.bed, key=f"{place}.regions.bed", root=root)
+        for file in corpus.variants.vcf if corpus.variants is not None else ():
+            locate(file, key=f"{place}.variants.vcf", root=root)
     tasks = {f"finetuning.tasks.{n}": config.finetuning.tasks[n] for n in config.run.tasks}
     for place, holder in (holders | tasks).items():
         for split in ("valid", "test"):

@@ -17,6 +17,11 @@ class PretrainingSettings(OptimizerSettings):
         10_000, ge=0, description="Steps over which the learning rate rises from 0."
     )
     mask_share: Share = Field(0.15, description="Share of tokens to be predicted.")
+    repeat_weight: Share = Field(
+        1.0,
+        description="Weight in the training loss of soft-masked bases, which are mostly repeats; "
+        "1 counts them like all others, 0 not at all. Validation always counts them.",
+    )
     log_every: int = Field(50, ge=1, description="Steps between two lines of metrics.jsonl.")
     validate_every: int = Field(1_000, ge=1, description="Steps between two validations.")
     validation_sequences: int = Field(

@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from pipeline_lib.config.architecture import Architecture
+from pipeline_lib.config.base import without_none
 from pipeline_lib.config.root import Config
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -50,8 +51,11 @@ def _section(name: str, field: FieldInfo) -> Iterator[str]:
             yield from (f"### `{name}.{key}.NAME`", "", *_intro(entry))
             yield from _table(entry, without=set(model.model_fields))
             for nested, nested_field in entry.model_fields.items():
-                if _is_section(nested_field.annotation):
-                    yield from _nested(f"{name}.{key}.NAME.{nested}", nested_field.annotation)
+                inner_model = without_none(nested_field.annotation)
+                if _is_section(inner_model) and nested not in model.model_fields:
+                    yield from _nested(f"{name}.{key}.NAME.{nested}", inner_model)
+        elif _is_section(inner.annotation):
+            yield from _nested(f"{name}.{key}", inner.annotation)
 
 
 def _nested(path: str, model: type[BaseModel]) -> Iterator[str]:
@@ -93,7 +97,7 @@ def _default(field: FieldInfo) -> str:
 
 def _type(annotation: Any) -> str:
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if _is_section(annotation):
+    if _is_section(without_none(annotation)):
         return "section"
     if str(origin) == "typing.Literal" or (arguments and isinstance(arguments[0], str)):
         return " or ".join(f"`{value}`" for value in arguments)

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Collection
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
@@ -47,6 +47,20 @@ class Config(Section):
     )
     report: ReportConfig = Field(ReportConfig(), description="The report page.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _all_assemblies(cls, values: Any) -> Any:
+        """Let `assemblies: all` of a corpus name every entry of `genome.assemblies`."""
+        try:
+            names = tuple(values["genome"]["assemblies"])
+            corpora = dict(values["corpus"]["corpora"])
+            for name, corpus in corpora.items():
+                if corpus.get("assemblies") == "all":
+                    corpora[name] = {**corpus, "assemblies": names}
+        except (KeyError, TypeError, AttributeError):  # something else is wrong: said elsewhere
+            return values
+        return {**values, "corpus": {**values["corpus"], "corpora": corpora}}
+
     @model_validator(mode="after")
     def _references(self) -> Self:
         assemblies, corpora = self.genome.assemblies, self.corpus.corpora
@@ -54,11 +68,26 @@ class Config(Section):
         for name, corpus in corpora.items():
             for assembly in corpus.assemblies:
                 _known(f"corpus.corpora.{name}.assemblies", assembly, assemblies)
+                around = corpus.regions and corpus.regions.around_tss
+                if around and assemblies[assembly].annotation is None:
+                    raise ReferenceError_(
+                        f"corpus.corpora.{name}.assemblies",
+                        assembly,
+                        "assemblies with an annotation, since `regions.around_tss` is given: set "
+                        f"`genome.assemblies.{assembly}.annotation`",
+                    )
         for name, tokenizer in tokenizers.items():
             _known(f"tokenizer.tokenizers.{name}.corpus", tokenizer.corpus, corpora)
         for name, model in models.items():
             _known(f"pretraining.models.{name}.corpus", model.corpus, corpora)
             _known(f"pretraining.models.{name}.tokenizer", model.tokenizer, tokenizers)
+            if tokenizers[model.tokenizer].overlapping:
+                raise ReferenceError_(
+                    f"pretraining.models.{name}.tokenizer",
+                    model.tokenizer,
+                    "a tokenizer without `overlapping`: the neighbours of a hidden word that "
+                    "overlaps them give its bases away",
+                )
         for name, task in self.finetuning.tasks.items():
             _known(f"finetuning.tasks.{name}.assembly", task.assembly, assemblies)
             if assemblies[task.assembly].annotation is None:

@@ -13,6 +13,12 @@ class ShardsConfig(Section):
         ge=1_000,
         description="A shard is closed at the first document border after this many tokens.",
     )
+    pieces: int = Field(
+        1,
+        ge=1,
+        le=1_000,
+        description="Jobs that share the work on a corpus, for a cluster.",
+    )
     documents_per_row_group: int = Field(
         64, ge=1, description="Documents that are read from a shard at once."
     )

@@ -1,7 +1,8 @@
-"""Build a corpus: tables of documents for training, validation and test."""
+"""Build a corpus: plan it, cut every assembly, and join the tables."""
 
+import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -9,178 +10,149 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pipeline_lib.config.corpus import Corpus
-from pipeline_lib.corpus.cut import Piece, at_least, cut, letter_runs, subtract, unknown_runs
-from pipeline_lib.corpus.holdouts import HeldOut, read_holdouts
+from pipeline_lib.corpus.assembly import SEEN, SOFT_MASK_SCHEMA, cut_assembly
+from pipeline_lib.corpus.homology import leaked_share
+from pipeline_lib.corpus.plan import HELD_OUT_SPLITS, SPLITS, Plan, held_out_pieces, plan_corpus
 from pipeline_lib.corpus.reader import DOCUMENT_SCHEMA
 from pipeline_lib.errors import InputError
-from pipeline_lib.files import atomic_path, write_json
+from pipeline_lib.files import atomic_path, read_json, write_json
 from pipeline_lib.genome.reader import Genome
-from pipeline_lib.intervals import EMPTY, Intervals
-from pipeline_lib.progress import progress_bar
 from pipeline_lib.provenance import provenance
-from pipeline_lib.randomness import named_generator
-
-SPLITS = ("train", "valid", "test")
-ROWS_PER_GROUP = 1_024
-LOWER_CASE = np.arange(256) >= ord("a")
-SOFT_MASK_SCHEMA = pa.schema(
-    [
-        ("assembly", pa.string()),
-        ("contig", pa.string()),
-        ("start", pa.int64()),
-        ("end", pa.int64()),
-    ]
-)
 
 
-def build_corpus(genomes: dict[str, Path], directory: Path, settings: Corpus, *, seed: int) -> None:
-    """Cut genomes into documents and write them as tables of coordinates.
+def join_corpus(
+    parts: Mapping[str, Path],
+    genomes: Mapping[str, Path],
+    plan: Path,
+    directory: Path,
+    settings: Corpus,
+    *,
+    seed: int,
+) -> None:
+    """Join the documents of all assemblies, and say what is in the corpus.
 
-    Writes ``{train,valid,test}/documents.parquet``, ``soft_masked.parquet`` (runs of lower-case
-    letters) and ``stats.json``. One contig is held in memory at a time. No base of a held-out
-    split is in another split, on either strand, in any pass.
+    Writes ``{train,valid,test}/documents.parquet``, ``soft_masked.parquet`` and ``stats.json``.
 
     Parameters
     ----------
+    parts
+        Folder written by :func:`~pipeline_lib.corpus.assembly.cut_assembly`, by assembly.
     genomes
-        Folder of each assembly (``results/genome/{assembly}``), by name.
-    directory
-        Folder to write to.
-    seed
-        Every contig, strand, pass and stretch has random numbers of its own, so that the order
-        of the work does not matter.
+        Folder of each assembly.
+    plan
+        Folder of the plan.
 
     Raises
     ------
     InputError
-        If a holdout names no contig, or leaves a split without sequence.
+        If a split has no documents.
     """
-    opened = {name: Genome(genomes[name]) for name in settings.assemblies}
-    held = read_holdouts(opened, settings.holdouts)
-    stats = {split: Counter[str]() for split in SPLITS}
+    counts = {
+        name: {split: Counter(values) for split, values in read_json(part / "stats.json").items()}
+        for name, part in parts.items()
+    }
+    stats = {split: sum((c[split] for c in counts.values()), Counter[str]()) for split in SPLITS}
+    _check(stats)
     with ExitStack() as stack:
-        writers = {
-            split: _Writer(stack, directory / split / "documents.parquet", DOCUMENT_SCHEMA)
-            for split in SPLITS
-        }
-        masked = _Writer(stack, directory / "soft_masked.parquet", SOFT_MASK_SCHEMA)
-        total = sum(length for genome in opened.values() for length in genome.contigs.values())
-        with progress_bar("cutting contigs", total=total, unit="base") as bar:
-            for assembly, genome in opened.items():
-                for contig, length in genome.contigs.items():
-                    letters = np.frombuffer(genome.fetch(contig, 0, length), dtype=np.uint8)
-                    lower, unknown = letter_runs(letters, LOWER_CASE), unknown_runs(letters)
-                    del letters  # or two contigs would be in memory while the next one is read
-                    for start, end in zip(lower.starts, lower.ends, strict=True):
-                        masked.add([assembly, contig, int(start), int(end)])
-                    for split, wanted in _splits(assembly, contig, length, held).items():
-                        documents = _documents(
-                            unknown, wanted, settings, stats[split], split,
-                            seed=seed, names=(assembly, contig),
-                        )  # fmt: skip
-                        for strand, number, piece in documents:
-                            writers[split].add(
-                                _row(writers[split].rows, assembly, contig, strand, number, piece)
-                            )
-                    bar.update(length)
-        _check(stats)
-    write_json(directory / "stats.json", _summary(stats, genomes, settings, seed))
-
-
-class _Writer:
-    """Rows into a Parquet file, a group at a time; the file appears when all is well."""
-
-    def __init__(self, stack: ExitStack, path: Path, schema: pa.Schema) -> None:
-        temporary = stack.enter_context(atomic_path(path))
-        self._schema, self._rows, self.rows = schema, list[list[Any]](), 0
-        writer = pq.ParquetWriter(temporary, schema, compression="zstd")
-        self._writer = stack.enter_context(writer)
-        stack.callback(self._flush)
-
-    def add(self, row: list[Any]) -> None:
-        self._rows.append(row)
-        self.rows += 1
-        if len(self._rows) == ROWS_PER_GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        if self._rows:
-            columns = dict(zip(self._schema.names, zip(*self._rows, strict=True), strict=True))
-            self._writer.write_table(pa.table(columns, schema=self._schema))
-            self._rows.clear()
-
-
-def _row(
-    document: int, assembly: str, contig: str, strand: str, number: int, piece: Piece
-) -> list[Any]:
-    return [
-        document, assembly, contig, strand, piece.start, piece.end, number, piece.sentence_lengths,
-    ]  # fmt: skip
-
-
-def _splits(assembly: str, contig: str, length: int, held: HeldOut) -> dict[str, Intervals]:
-    valid = held["valid"].get((assembly, contig), EMPTY)
-    test = held["test"].get((assembly, contig), EMPTY)
-    whole = Intervals.of([(0, length)])
-    return {"train": subtract(subtract(whole, valid), test), "valid": valid, "test": test}
-
-
-def _documents(
-    unknown: Intervals,
-    wanted: Intervals,
-    settings: Corpus,
-    stats: Counter[str],
-    split: str,
-    *,
-    seed: int,
-    names: tuple[str, str],
-) -> Iterator[tuple[str, int, Piece]]:
-    """Yield strand, pass and document of one contig's part of a split."""
-    stretches = subtract(wanted, at_least(unknown, settings.gap_length))
-    stats["split_bases"] += wanted.bases
-    stats["gap_bases"] += wanted.bases - stretches.bases
-    covered: list[tuple[int, int]] = []
-    for number in range(settings.passes if split == "train" else 1):
-        for strand in "+-" if settings.strands == "both" else "+":
-            for start, end in zip(stretches.starts.tolist(), stretches.ends.tolist(), strict=True):
-                generator = named_generator(seed, "cut", *names, split, strand, number, start)
-                offset = settings.max_offset if split == "train" else 0
-                for piece in cut(
-                    start, end, strand, settings, generator, max_offset=offset, unknown=unknown
-                ):
-                    stats["documents"] += 1
-                    stats["sentences"] += len(piece.sentence_lengths)
-                    stats["bases"] += piece.end - piece.start
-                    covered.append((piece.start, piece.end))
-                    yield strand, number, piece
-    stats["covered_bases"] += Intervals.of(covered).bases
-
-
-def _check(stats: dict[str, Counter[str]]) -> None:
-    for split in SPLITS:
-        if stats[split]["documents"]:
-            continue
-        what = {"train": "training data", "valid": "validation data", "test": "test data"}[split]
-        raise InputError(
-            f"the holdouts leave no {what}",
-            where=f"corpus, split {split!r}",
-            expected="some sequence in each of train, valid and test",
-            remedy="hold out fewer contigs" if split == "train" else f"change `holdouts.{split}`",
-        )
-
-
-def _summary(
-    stats: dict[str, Counter[str]], genomes: dict[str, Path], settings: Corpus, seed: int
-) -> dict[str, Any]:
+        for split in SPLITS:
+            path = stack.enter_context(atomic_path(directory / split / "documents.parquet"))
+            files = [parts[name] / f"{split}.parquet" for name in settings.assemblies]
+            _concatenate(files, path, DOCUMENT_SCHEMA, numbered=True)
+        path = stack.enter_context(atomic_path(directory / "soft_masked.parquet"))
+        masked = [parts[name] / "soft_masked.parquet" for name in settings.assemblies]
+        _concatenate(masked, path, SOFT_MASK_SCHEMA)
     bases = sum(counter["split_bases"] for counter in stats.values())
-    return {
+    read = {name: count["train"]["bases"] for name, count in counts.items()}
+    summary: dict[str, Any] = {
         "splits": {split: dict(counter) for split, counter in stats.items()},
         "training_share": stats["train"]["split_bases"] / bases,
+        "shares": {name: read[name] / max(sum(read.values()), 1) for name in settings.assemblies},
+        "homology": settings.homology.method,
+        "leak": _leak(parts, genomes, Plan(plan)),
         "provenance": provenance(
             settings.model_dump(mode="json"),
             inputs={name: genomes[name] / "genome.fa.gz" for name in settings.assemblies},
             seed=seed,
         ),
     }
+    write_json(directory / "stats.json", summary)
+
+
+def build_corpus(
+    genomes: Mapping[str, Path],
+    directory: Path,
+    settings: Corpus,
+    *,
+    seed: int,
+    annotations: Mapping[str, Path] | None = None,
+    haplotypes: Path | None = None,
+    workers: int = 1,
+) -> None:
+    """Plan, cut and join in one go, as the rules of the workflow do in several jobs.
+
+    For holdouts without lift-over, and any homology filter but mmseqs2.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        scratch = Path(name)
+        plan_corpus(genomes, scratch / "plan", settings)
+        parts = {assembly: scratch / "parts" / assembly for assembly in settings.assemblies}
+        for assembly, part in parts.items():
+            cut_assembly(
+                genomes[assembly], scratch / "plan", part, settings, assembly=assembly, seed=seed,
+                annotation=(annotations or {}).get(assembly), haplotypes=haplotypes,
+                workers=workers,
+            )  # fmt: skip
+        join_corpus(parts, genomes, scratch / "plan", directory, settings, seed=seed)
+
+
+def _concatenate(
+    files: list[Path], path: Path, schema: pa.Schema, *, numbered: bool = False
+) -> None:
+    """Write the rows of several files to one, a row group at a time."""
+    first = 0
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for file in files:
+            table = pq.ParquetFile(file)
+            for group in range(table.num_row_groups):
+                rows = table.read_row_group(group)
+                if numbered:
+                    numbers = pa.array(np.arange(first, first + len(rows)), pa.int64())
+                    rows = rows.set_column(0, schema.field(0), numbers)
+                    first += len(rows)
+                writer.write_table(rows)
+
+
+def _leak(
+    parts: Mapping[str, Path], genomes: Mapping[str, Path], plan: Plan
+) -> dict[str, dict[str, float]]:
+    """Return the share of held-out bases whose 31-mers are in training, before and after."""
+    size = len(plan.sketch)
+    seen: NDArray[np.bool_] = np.zeros((len(SEEN), size), dtype=np.bool_)
+    for part in parts.values():
+        seen |= np.unpackbits(np.load(part / "seen.npy"), axis=1, count=size).astype(np.bool_)
+    opened = {name: Genome(path) for name, path in genomes.items()}
+    return {
+        when: {
+            split: leaked_share(plan.sketch, row, held_out_pieces(opened, plan.held, split))
+            for split in HELD_OUT_SPLITS
+        }
+        for when, row in zip(SEEN, seen, strict=True)
+    }
+
+
+def _check(stats: dict[str, Counter[str]]) -> None:
+    for split in SPLITS:
+        if stats[split]["documents"]:
+            continue
+        copies = stats[split]["homologous_bases"]
+        what = {"train": "training data", "valid": "validation data", "test": "test data"}[split]
+        raise InputError(
+            f"the holdouts leave no {what}"
+            + (f"; {copies:,} bases are copies of held-out ones" if copies else ""),
+            where=f"corpus, split {split!r}",
+            expected="some sequence in each of train, valid and test",
+            remedy="hold out fewer contigs" if split == "train" else f"change `holdouts.{split}`",
+        )

@@ -17,6 +17,9 @@ from pipeline_lib.intervals import EMPTY, Intervals
 KNOWN_BASES = b"ACGTUacgtu"
 """Every other letter is an unknown base: the corpus reader gives it as N."""
 
+LOWER_CASE = np.arange(256) >= ord("a")
+UNKNOWN = np.ones(256, dtype=np.bool_)
+UNKNOWN[list(KNOWN_BASES)] = False
 _BLOCK = 1 << 24  # letters looked at at once, so that no array is much larger than the contig
 
 
@@ -53,9 +56,7 @@ def letter_runs(letters: NDArray[np.uint8], wanted: NDArray[np.bool_]) -> Interv
 
 def unknown_runs(letters: NDArray[np.uint8]) -> Intervals:
     """Return the runs of N and of ambiguity codes."""
-    wanted = np.ones(256, dtype=bool)
-    wanted[list(KNOWN_BASES)] = False
-    return letter_runs(letters, wanted)
+    return letter_runs(letters, UNKNOWN)
 
 
 def at_least(intervals: Intervals, shortest: int) -> Intervals:

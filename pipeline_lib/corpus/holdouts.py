@@ -50,7 +50,7 @@ def _resolve(genomes: dict[str, Genome], holdout: Holdout, split: str) -> dict[P
         for place in find_places(genomes, name, where=f"holdouts.{split}.contigs"):
             spans[place].append((0, genomes[place[0]].contigs[place[1]]))
     if holdout.bed is not None:
-        for place, intervals in bed_intervals(Path(holdout.bed), genomes).items():
+        for place, intervals in bed_intervals(Path(holdout.bed), genomes, holdout.name).items():
             pairs = zip(intervals.starts.tolist(), intervals.ends.tolist(), strict=True)
             spans[place].extend(pairs)
     return {place: Intervals.of(pairs) for place, pairs in spans.items()}

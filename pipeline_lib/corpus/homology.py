@@ -17,7 +17,7 @@ from pipeline_lib.corpus.kmers import K, Letters, Positions
 from pipeline_lib.corpus.sketch import BLOCK, Sketch, as_letters, pieces
 from pipeline_lib.intervals import EMPTY, Intervals
 
-__all__ = ["Sketch", "count_leak", "leak", "pieces", "shared_regions"]
+__all__ = ["Sketch", "count_leak", "leak", "leaked_share", "pieces", "shared_regions"]
 
 MIN_LENGTH, MIN_SHARE = 500, 0.5
 # A window says something when at least this share of its 31-mers is free of unknown bases.
@@ -90,19 +90,29 @@ def leak(
         Sequences of each held-out split: whole intervals.
     """
     seen = _seen(held_out, training)
-    result = {}
-    for split, sequences in splits.items():
-        leaked = total = 0
-        for sequence in sequences:
-            reach = [0, 0]
-            for places, found in held_out.find(as_letters(sequence)):
-                present = found >= 0
-                present[present] = seen[found[present]]
-                more, reach[0] = kmers.covered(places, present, reach[0])
-                bases, reach[1] = kmers.covered(places, np.ones_like(present), reach[1])
-                leaked, total = leaked + more, total + bases
-        result[split] = leaked / max(total, 1)
-    return result
+    return {split: leaked_share(held_out, seen, each) for split, each in splits.items()}
+
+
+def leaked_share(held_out: Sketch, seen: NDArray[np.bool_], sequences: Iterable[bytes]) -> float:
+    """Return the share of held-out bases that lie in 31-mers which training sequence has.
+
+    Parameters
+    ----------
+    sequences
+        Held-out sequences: whole intervals.
+    seen
+        Which k-mers of the sketch training sequence has; shape (k-mers,).
+    """
+    leaked = total = 0
+    for sequence in sequences:
+        reach = [0, 0]
+        for places, found in held_out.find(as_letters(sequence)):
+            present = found >= 0
+            present[present] = seen[found[present]]
+            more, reach[0] = kmers.covered(places, present, reach[0])
+            bases, reach[1] = kmers.covered(places, np.ones_like(present), reach[1])
+            leaked, total = leaked + more, total + bases
+    return leaked / max(total, 1)
 
 
 def _flags(sketch: Sketch, letters: Letters) -> NDArray[np.uint8]:

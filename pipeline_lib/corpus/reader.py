@@ -1,12 +1,15 @@
 """Reading a corpus: documents as coordinates, and their sentences as letters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline_lib.corpus.haplotypes.consensus import Haplotypes
 from pipeline_lib.errors import InputError
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.sequence import reverse_complement
@@ -20,10 +23,11 @@ COORDINATES = [
     ("end", pa.int64()),
     ("pass", pa.int32()),
 ]
-DOCUMENT_SCHEMA = pa.schema([*COORDINATES, ("sentence_lengths", pa.list_(pa.int32()))])
+HAPLOTYPE = [("sample", pa.string()), ("haplotype", pa.int8()), ("variants", pa.int32())]
+DOCUMENT_SCHEMA = pa.schema([*COORDINATES, ("sentence_lengths", pa.list_(pa.int32())), *HAPLOTYPE])
 
 # Letters as the tokenizer sees them: upper case, T for U, N for every ambiguity.
-_CLEAN = bytes.maketrans(b"acgtuURYSWKMBDHVryswkmbdhvn", b"ACGTTTNNNNNNNNNNNNNNNNNNNNN")
+CLEAN = bytes.maketrans(b"acgtuURYSWKMBDHVryswkmbdhvn", b"ACGTTTNNNNNNNNNNNNNNNNNNNNN")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,12 @@ class Document:
     pass_number
         Which pass over the contig it comes from.
     sentence_lengths
-        In reading order: on strand ``-`` the first sentence is the one that ends at ``end``.
+        In reading order: on strand ``-`` the first sentence is the one that ends at ``end``. In
+        bases of the reference, also where a haplotype is longer or shorter.
+    sample, haplotype
+        Whose sequence it is; None for the reference. Haplotypes are 0 and 1.
+    variants
+        How many variants of the haplotype lie in the interval.
     """
 
     number: int
@@ -50,6 +59,9 @@ class Document:
     end: int
     pass_number: int
     sentence_lengths: list[int]
+    sample: str | None = None
+    haplotype: int | None = None
+    variants: int = 0
 
 
 def read_documents(path: Path) -> Iterator[Document]:
@@ -71,16 +83,65 @@ def count_documents(path: Path) -> int:
     return int(_open(path).metadata.num_rows)
 
 
-def read_sentences(genome: Genome, document: Document) -> list[bytes]:
-    """Return the sentences of a document in reading order: upper case, other letters as N."""
-    sequence = genome.fetch(document.contig, document.start, document.end).translate(_CLEAN)
-    if document.strand == "-":
-        sequence = reverse_complement(sequence)
-    sentences, begin = [], 0
-    for length in document.sentence_lengths:
-        sentences.append(sequence[begin : begin + length])
-        begin += length
-    return sentences
+class Sequences:
+    """The sentences of documents, from the genomes and, where there are some, the haplotypes.
+
+    Parameters
+    ----------
+    genomes
+        Folder of each assembly, by name.
+    haplotypes
+        Folder of the haplotypes of the corpus.
+    """
+
+    def __init__(self, genomes: Mapping[str, Path], haplotypes: Path | None = None) -> None:
+        self._genomes = {name: Genome(path) for name, path in genomes.items()}
+        self._haplotypes = Haplotypes(haplotypes) if haplotypes else None
+
+    def letters(self, document: Document) -> tuple[bytes, list[int]]:
+        """Return the letters of a document in reading order, in the case of the file.
+
+        Returns
+        -------
+        letters
+            All of its sentences in a row.
+        ends
+            Where each sentence ends.
+        """
+        start, end = document.start, document.end
+        sequence = self._genomes[document.assembly].fetch(document.contig, start, end)
+        forward = document.strand == "+"
+        lengths = document.sentence_lengths
+        borders = np.cumsum(lengths if forward else lengths[::-1])
+        if document.sample is not None:
+            store = self._haplotypes
+            if store is None or document.haplotype is None:
+                raise _no_haplotypes(document)
+            window = store.window(document.contig, start, end)
+            sample = store.samples.index(document.sample)
+            sequence, lift = window.consensus(sequence, sample, document.haplotype)
+            borders = lift(start + borders)
+        if not forward:
+            sequence = reverse_complement(sequence)
+            borders = len(sequence) - np.concatenate([borders[-2::-1], [0]])
+        return sequence, borders.tolist()
+
+    def sentences(self, document: Document) -> list[bytes]:
+        """Return the sentences of a document in reading order: upper case, other letters as N."""
+        sequence, ends = self.letters(document)
+        return split_letters(sequence.translate(CLEAN), ends)
+
+
+def split_letters(letters: bytes, ends: list[int]) -> list[bytes]:
+    """Return consecutive parts of some letters, given where each one ends."""
+    return [letters[begin:end] for begin, end in pairwise([0, *ends])]
+
+
+def _no_haplotypes(document: Document) -> InputError:
+    return InputError(
+        f"document {document.number} is of sample {document.sample!r}, but no haplotypes are given",
+        remedy="make the corpus again with `snakemake --cores 2 corpus`",
+    )
 
 
 def _open(path: Path) -> pq.ParquetFile:

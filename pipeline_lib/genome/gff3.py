@@ -3,6 +3,7 @@
 https://github.com/The-Sequence-Ontology/Specifications/blob/master/gff3.md
 """
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from pipeline_lib.errors import InputError
 from pipeline_lib.genome.source import read_lines
 
 COLUMNS = ["seqid", "source", "type", "start", "end", "score", "strand", "phase", "attributes"]
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SEQID_SAFE = ".:^*$@!+_?-|"  # what the first column may hold unescaped, beside letters and digits
 
 
@@ -82,6 +84,7 @@ def read_gff3(path: Path, types: Collection[str] | None = None) -> Iterator[Line
         if types is not None and len(columns) == len(COLUMNS) and columns[2] not in types:
             continue
         try:
+            _check_characters(text)
             yield Line(number, text, parse_feature(columns))
         except _MalformedError as problem:
             raise InputError(
@@ -120,6 +123,14 @@ def parse_feature(columns: list[str]) -> Feature:
         phase=None if phase == "." else int(phase),
         attributes=_attributes(attributes),
     )
+
+
+def _check_characters(text: str) -> None:
+    if found := _CONTROL.search(text):
+        _refuse(
+            f"the line holds the control character 0x{ord(found[0]):02x}",
+            f"text, with control characters written as %{ord(found[0]):02X}",
+        )
 
 
 def _coordinates(first: str, last: str) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""From the FASTA file a user gives to the folder of an assembly that all later stages read."""
+"""From the sequence file a user gives to the folder of an assembly that all later stages read."""
 
 import logging
 from collections import Counter
@@ -28,9 +28,10 @@ from pipeline_lib.genome.contigs import (
     shares,
     write_contigs,
 )
-from pipeline_lib.genome.fasta import Record, read_fasta, wrap
+from pipeline_lib.genome.fasta import Record, wrap
 from pipeline_lib.genome.organelles import classify
 from pipeline_lib.genome.output import bgzip_writer, index_fasta, staged_files
+from pipeline_lib.genome.records import read_records
 from pipeline_lib.genome.report import AssemblyReport
 from pipeline_lib.genome.source import check_sums
 from pipeline_lib.progress import progress_bar
@@ -53,7 +54,7 @@ def prepare_genome(
     Parameters
     ----------
     source
-        FASTA file: plain, gzip or bgzip.
+        Sequence file: FASTA (plain, gzip or bgzip) or 2bit.
     directory
         Folder of the assembly. Gets ``genome.fa.gz`` with ``.fai`` and ``.gzi``,
         ``contigs.tsv``, ``aliases.tsv`` and ``stats.json``; all of them or none.
@@ -112,7 +113,7 @@ def _copy_kept(
         bgzip_writer(target) as handle,
         progress_bar(f"reading {source.name}", total=None, unit="b") as bar,
     ):
-        for record in read_fasta(source):
+        for record in read_records(source):
             row = report.find(_names_of(record), len(record.sequence)) if report else None
             if row:
                 reported[record.name] = row.names

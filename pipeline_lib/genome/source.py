@@ -20,6 +20,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 BGZIP_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 FETCH_AGAIN = "fetch the file again and compare its checksum with the publisher's"
 
+_TWOBIT = "give it unpacked, and as the sequence of an assembly: it holds nothing else"
+
 # What a file is (after any gzip layer) by its first bytes, and what to do about it.
 _KINDS: tuple[tuple[bytes, str, str], ...] = (
     (b"PK\x03\x04", "a zip archive", "unpack it, or compress it with gzip instead"),
@@ -29,8 +31,8 @@ _KINDS: tuple[tuple[bytes, str, str], ...] = (
     (b"BAM\x01", "a BAM file of alignments", "give the reference itself"),
     (b"BCF\x02", "a BCF file of variants", "give the reference itself"),
     (b"CRAM", "a CRAM file of alignments", "give the reference itself"),
-    (b"\x43\x27\x41\x1a", "a UCSC 2bit file", "convert it with `twoBitToFa in.2bit out.fa`"),
-    (b"\x1a\x41\x27\x43", "a UCSC 2bit file", "convert it with `twoBitToFa in.2bit out.fa`"),
+    (b"\x43\x27\x41\x1a", "a UCSC 2bit file", _TWOBIT),
+    (b"\x1a\x41\x27\x43", "a UCSC 2bit file", _TWOBIT),
     (b"%PDF", "a PDF document", "give the data file itself"),
     (b"\xff\xfe", "text in UTF-16", "save it as plain text (UTF-8 or ASCII)"),
     (b"\xfe\xff", "text in UTF-16", "save it as plain text (UTF-8 or ASCII)"),
@@ -140,7 +142,7 @@ def _read(handle: IO[bytes], path: Path, size: int) -> bytes:
 
 def _check_bgzip_end(raw: IO[bytes], head: bytes, path: Path) -> None:
     """Refuse a bgzip file cut between two of its blocks, which gzip itself would not notice."""
-    if head[3] & 4 and head[12:14] == b"BC":
+    if len(head) == 18 and head[3] & 4 and head[12:14] == b"BC":
         raw.seek(max(0, os.fstat(raw.fileno()).st_size - len(BGZIP_END)))
         if raw.read() != BGZIP_END:
             raise _truncated(path)

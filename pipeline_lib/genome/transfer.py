@@ -1,4 +1,4 @@
-"""One attempt at moving the bytes of a file, over HTTP or FTP, into a part file.
+"""One attempt at moving the bytes of a file, over HTTP (FTP: ``ftp``), into a part file.
 
 An attempt returns when the part is whole, raises :class:`InterruptedTransferError` when another
 attempt may do better, and :class:`~pipeline_lib.errors.DownloadError` when none will.
@@ -6,14 +6,13 @@ attempt may do better, and :class:`~pipeline_lib.errors.DownloadError` when none
 
 import email.utils
 import errno
-import ftplib
 import json
 import re
 import socket
 import time
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 import urllib3
@@ -28,8 +27,8 @@ READ_TIMEOUT = 60.0  # seconds without a single byte
 BLOCK = 1 << 18
 
 _TEMPORARY = {408, 425, 429, 500, 502, 503, 504}
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
-_CHECK_URL = "check the address in a browser"
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
+CHECK_URL = "check the address in a browser"
 _CHECK_NETWORK = "check the network connection and the address"
 
 
@@ -120,7 +119,7 @@ def transfer_http(url: str, part: PartFile) -> None:
             _receive(answer, url, part, offset)
     except requests.exceptions.SSLError as error:
         raise DownloadError(
-            f"the server's certificate is not accepted ({_cause(error)})",
+            f"the server's certificate is not accepted ({plain_cause(error)})",
             path=shown(url),
             remedy="check the address and the clock of this machine",
         ) from error
@@ -129,10 +128,10 @@ def transfer_http(url: str, part: PartFile) -> None:
             f"the server did not answer within {READ_TIMEOUT:g} s"
         ) from error
     except (requests.ConnectionError, urllib3.exceptions.HTTPError) as error:
-        raise InterruptedTransferError(_cause(error)) from error
+        raise InterruptedTransferError(plain_cause(error)) from error
     except requests.RequestException as error:
         raise DownloadError(
-            f"the request is not possible ({error})", path=shown(url), remedy=_CHECK_URL
+            f"the request is not possible ({error})", path=shown(url), remedy=CHECK_URL
         ) from error
 
 
@@ -160,7 +159,7 @@ def _receive(answer: requests.Response, url: str, part: PartFile, offset: int) -
         for block in answer.raw.stream(BLOCK, decode_content=False):
             handle.write(block)
             bar.update(len(block))
-    _check_size(part, total)
+    check_size(part, total)
 
 
 def _check_status(answer: requests.Response, url: str) -> None:
@@ -172,7 +171,7 @@ def _check_status(answer: requests.Response, url: str) -> None:
             retry_after=_seconds(answer.headers.get("Retry-After")),
         )
     if answer.status_code not in (200, 206, 416):
-        raise DownloadError(status, path=shown(url), remedy=_CHECK_URL)
+        raise DownloadError(status, path=shown(url), remedy=CHECK_URL)
 
 
 def _http_version(answer: requests.Response) -> str | None:
@@ -193,63 +192,15 @@ def _seconds(retry_after: str | None) -> float:
         return 0
 
 
-def transfer_ftp(url: str, part: PartFile) -> None:
-    """Attempt an FTP transfer, with REST where a part of the same size and date exists."""
-    parts = urlsplit(url)
-    try:
-        with ftplib.FTP(timeout=READ_TIMEOUT) as ftp:
-            ftp.connect(parts.hostname or "", parts.port or ftplib.FTP_PORT, CONNECT_TIMEOUT)
-            ftp.login(unquote(parts.username or ""), unquote(parts.password or ""))
-            ftp.timeout = READ_TIMEOUT  # of the data connection, opened later
-            _retrieve(ftp, unquote(parts.path), part)
-    except ftplib.error_perm as error:
-        raise DownloadError(
-            f"the server answers {error}", path=shown(url), remedy=_CHECK_URL
-        ) from error
-    except (ftplib.Error, EOFError) as error:
-        raise InterruptedTransferError(f"the connection broke ({error or 'no answer'})") from error
-    except OSError as error:
-        if error.errno in _DISK or error.filename is not None:
-            raise
-        raise InterruptedTransferError(_cause(error)) from error
-
-
-def _retrieve(ftp: ftplib.FTP, path: str, part: PartFile) -> None:
-    ftp.voidcmd("TYPE I")
-    total = ftp.size(path)
-    version = _ftp_version(ftp, path, total)
-    offset, known = part.resumable()
-    if known != version or (total is not None and offset > total):
-        offset = 0
-    part.begin(offset, version)
-    with (
-        part.path.open("ab") as handle,
-        progress_bar(f"downloading {part.destination.name}", total=total, unit="B") as bar,
-        ftp.transfercmd(f"RETR {path}", rest=offset or None) as data,
-    ):
-        bar.update(offset)
-        while block := data.recv(BLOCK):
-            handle.write(block)
-            bar.update(len(block))
-    _check_size(part, total)
-    ftp.voidresp()
-
-
-def _ftp_version(ftp: ftplib.FTP, path: str, size: int | None) -> str | None:
-    try:
-        return f"{size} bytes, {ftp.voidcmd(f'MDTM {path}')}"
-    except ftplib.error_perm:  # the command is not known to every server
-        return None
-
-
-def _check_size(part: PartFile, total: int | None) -> None:
+def check_size(part: PartFile, total: int | None) -> None:
+    """Raise InterruptedTransferError if the part is not of the size that the server stated."""
     if total is not None and part.size != total:
         raise InterruptedTransferError(
             f"the connection broke after {part.size:,} of {total:,} bytes"
         )
 
 
-def _cause(error: BaseException) -> str:
+def plain_cause(error: BaseException) -> str:
     """Say in plain words what lies at the bottom of a chain of network errors."""
     chain: list[Any] = [error]
     while (below := chain[-1].__cause__ or chain[-1].__context__) and below not in chain:

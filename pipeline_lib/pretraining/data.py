@@ -37,12 +37,23 @@ class Batch:
         Number of each sample in its folder of shards; (batch,).
     epoch
         Epoch of each sample; (batch,).
+    soft_masked
+        Share of lower-case bases of each token; (batch, length). None where nobody asks.
     """
 
     tokens: NDArray[np.int64]
     lengths: NDArray[np.int64]
     samples: NDArray[np.int64]
     epoch: NDArray[np.int64]
+    soft_masked: NDArray[np.float32] | None = None
+
+    def rows(self, chosen: NDArray[np.int64]) -> "Batch":
+        """Return some of the samples."""
+        masked = None if self.soft_masked is None else self.soft_masked[chosen]
+        return Batch(
+            self.tokens[chosen], self.lengths[chosen], self.samples[chosen], self.epoch[chosen],
+            masked,
+        )  # fmt: skip
 
 
 class Samples:
@@ -61,10 +72,18 @@ class Samples:
         Tokens of a sample, [CLS] and [SEP] included.
     seed
         Seed of the order.
+    soft_masked
+        Whether to read which bases are soft-masked.
     """
 
     def __init__(
-        self, shards: Path, vocabulary: Vocabulary, context_length: int, seed: int
+        self,
+        shards: Path,
+        vocabulary: Vocabulary,
+        context_length: int,
+        seed: int,
+        *,
+        soft_masked: bool = False,
     ) -> None:
         self._shards, self._seed = Shards(shards), seed
         self._cls, self._sep, self._pad = vocabulary.cls, vocabulary.sep, vocabulary.pad
@@ -77,6 +96,8 @@ class Samples:
         self._part_samples = self._firsts[self._part_documents]
         self._group: tuple[int, int] | None = None
         self._loaded: dict[int, tuple[NDArray[np.uint16], NDArray[np.int64]]] = {}
+        self._wants_masked = soft_masked
+        self._masked: dict[int, NDArray[np.uint8]] = {}
         self._order = np.empty(0, dtype=np.int64)
         self._group_begin = 0
         if not len(self):
@@ -138,30 +159,45 @@ class Samples:
         for part in parts:
             if part not in self._loaded:
                 self._loaded[part] = self._shards.part(part)
+                if self._wants_masked:
+                    self._masked[part] = self._shards.soft_masked(part)
         while len(self._loaded) > 2 * PARTS_AT_ONCE:
-            del self._loaded[next(iter(self._loaded))]
+            oldest = next(iter(self._loaded))
+            del self._loaded[oldest]
+            self._masked.pop(oldest, None)
 
     def _collate(self, numbers: NDArray[np.int64], epochs: NDArray[np.int64]) -> Batch:
-        pieces = [self._tokens(int(number)) for number in numbers]
+        pieces, shares = [], []
+        for number in numbers:
+            part, begin, end = self._place(int(number))
+            pieces.append(self._loaded[part][0][begin:end])
+            if self._wants_masked:
+                shares.append(self._masked[part][begin:end])
         lengths = np.array([len(piece) + 2 for piece in pieces], dtype=np.int64)
         tokens = np.full((len(pieces), int(lengths.max())), self._pad, dtype=np.int64)
         tokens[:, 0] = self._cls
         for row, piece in enumerate(pieces):
             tokens[row, 1 : len(piece) + 1] = piece
             tokens[row, len(piece) + 1] = self._sep
-        return Batch(tokens, lengths, numbers, epochs)
+        if not self._wants_masked:
+            return Batch(tokens, lengths, numbers, epochs)
+        masked = np.zeros(tokens.shape, dtype=np.float32)
+        for row, share in enumerate(shares):
+            masked[row, 1 : len(share) + 1] = share / np.float32(255)
+        return Batch(tokens, lengths, numbers, epochs, masked)
 
-    def _tokens(self, sample: int) -> NDArray[np.uint16]:
+    def _place(self, sample: int) -> tuple[int, int, int]:
+        """Return the part that a sample lies in, and where in its tokens, loading it if needed."""
         part = self._part_of(sample)
         if part not in self._loaded:
             self._load([part])
-        values, begins = self._loaded[part]
+        begins = self._loaded[part][1]
         document = int(np.searchsorted(self._firsts, sample, side="right")) - 1
         row = document - int(self._part_documents[part])
         length = int(begins[row + 1] - begins[row])
         piece, pieces = sample - int(self._firsts[document]), int(self._pieces[document])
         left, right = piece * length // pieces, (piece + 1) * length // pieces
-        return values[begins[row] + left : begins[row] + right]
+        return part, int(begins[row]) + left, int(begins[row]) + right
 
 
 def prefetched(samples: Samples, begin: int, size: int, batches: int) -> Iterator[Batch]:

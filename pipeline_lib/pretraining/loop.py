@@ -186,23 +186,28 @@ def validate(training: Training) -> dict[str, float]:
 def _step(training: Training, batch: Batch, rate: float) -> tuple[float, float]:
     """Make one optimizer step; return the loss per target and the gradient's norm."""
     masked = _mask(training, batch, training.seed)
-    total, loss = max(1, len(masked.answers)), 0.0
+    weights = masked.weights
+    total = max(1, len(masked.answers)) if weights is None else max(1e-6, float(weights.sum()))
+    loss = 0.0
     rows = np.array_split(np.arange(len(batch.tokens)), training.settings.accumulation)
     done = 0
     for part in (part for part in rows if len(part)):
         count = int(masked.targets[part].sum())
         if not count:
             continue
-        piece = Batch(
-            batch.tokens[part], batch.lengths[part], batch.samples[part], batch.epoch[part]
-        )
+        piece = batch.rows(part)
         answers = masked.answers[done : done + count]
+        own = None if weights is None else weights[done : done + count]
         view = Masked(masked.inputs[part], masked.targets[part], answers)
         done += count
         logits = _logits(training, piece, view)
         wanted = torch.from_numpy(answers).to(training.device)
         # Each part weighs by its targets, so that the sum is the mean over the whole batch.
-        part_loss = functional.cross_entropy(logits.float(), wanted, reduction="sum") / total
+        if own is None:
+            part_loss = functional.cross_entropy(logits.float(), wanted, reduction="sum") / total
+        else:
+            each = functional.cross_entropy(logits.float(), wanted, reduction="none")
+            part_loss = (each * torch.from_numpy(own).to(training.device)).sum() / total
         part_loss.backward()  # type: ignore[no-untyped-call]
         loss += float(part_loss.detach())
     norm = torch.nn.utils.clip_grad_norm_(training.model.parameters(), training.settings.clip_norm)
@@ -221,6 +226,7 @@ def _mask(training: Training, batch: Batch, seed: int, *, hide_all: bool = False
         vocabulary=training.vocabulary,
         seed=seed,
         hide_all=hide_all,
+        repeat_weight=training.settings.repeat_weight,
     )
 
 

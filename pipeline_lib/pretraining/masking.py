@@ -28,15 +28,24 @@ class Masked:
         True where a token is to be predicted; (batch, length).
     answers
         The tokens at the targets; (targets,).
+    weights
+        How much each target counts in the loss; (targets,). None if all count alike.
     """
 
     inputs: NDArray[np.int64]
     targets: NDArray[np.bool_]
     answers: NDArray[np.int64]
+    weights: NDArray[np.float32] | None = None
 
 
 def mask_tokens(
-    batch: Batch, *, share: float, vocabulary: Vocabulary, seed: int, hide_all: bool = False
+    batch: Batch,
+    *,
+    share: float,
+    vocabulary: Vocabulary,
+    seed: int,
+    hide_all: bool = False,
+    repeat_weight: float = 1.0,
 ) -> Masked:
     """Choose and hide the tokens to be predicted.
 
@@ -49,6 +58,8 @@ def mask_tokens(
     hide_all
         Replace all targets by [MASK], for validation: a target that is left alone can be read
         off the input, and would make held-out sequence look easier than it is.
+    repeat_weight
+        Weight in the loss of a token all of whose bases are soft-masked.
     """
     first = vocabulary.first
     chance, fate = (_uniform(batch, seed, stream) for stream in (0, 1))
@@ -59,7 +70,10 @@ def mask_tokens(
     swapped = targets & ~hidden & (fate < SHARE_MASKED + SHARE_RANDOM)
     inputs[hidden] = vocabulary.mask
     inputs[swapped] = drawn[swapped]
-    return Masked(inputs, targets, batch.tokens[targets])
+    weights = None
+    if repeat_weight != 1.0 and batch.soft_masked is not None:
+        weights = 1 - np.float32(1 - repeat_weight) * batch.soft_masked[targets]
+    return Masked(inputs, targets, batch.tokens[targets], weights)
 
 
 def _uniform(batch: Batch, seed: int, stream: int) -> NDArray[np.float64]:

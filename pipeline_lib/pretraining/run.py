@@ -71,7 +71,10 @@ def pretrain(
 
     # 2. The data, and what the run is: checkpoints of another run are not used.
     vocabulary = read_vocabulary(tokenizer)
-    samples = Samples(train_shards, vocabulary, architecture.context_length, seed)
+    samples = Samples(
+        train_shards, vocabulary, architecture.context_length, seed,
+        soft_masked=settings.repeat_weight != 1.0,
+    )  # fmt: skip
     validation = Samples(valid_shards, vocabulary, architecture.context_length, seed)
     _check_vocabulary(samples, tokenizer, len(vocabulary))
     inputs: dict[str, str | Path] = {

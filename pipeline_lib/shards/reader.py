@@ -98,6 +98,21 @@ class Shards:
         begins = column.offsets.to_numpy().astype(np.int64)
         return column.values.to_numpy()[begins[0] : begins[-1]], begins - begins[0]
 
+    def soft_masked(self, number: int) -> NDArray[np.uint8]:
+        """Return the share of lower-case bases, 255 for all, of each token of a part.
+
+        Shape (tokens,), in the order of :meth:`part`.
+        """
+        with _readable(self.parts[number]):
+            table = pq.read_table(self.parts[number], columns=["n_tokens", "soft_masked"])
+        result = np.zeros(int(table["n_tokens"].to_numpy().sum()), dtype=np.uint8)
+        column, begin = table["soft_masked"].combine_chunks(), 0
+        for row, count in zip(column, table["n_tokens"].to_pylist(), strict=True):
+            if len(row.values):  # documents without a lower-case base have none
+                result[begin : begin + count] = row.values.to_numpy()
+            begin += count
+        return result
+
     def coordinates(self, document: int) -> dict[str, Any]:
         """Return where a document comes from: assembly, contig, strand, start, end, pass."""
         group, row = self._locate(document)

@@ -1,8 +1,9 @@
 """Writing shards: a few documents at a time are read, encoded by several threads, and written."""
 
-import os
+import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -14,36 +15,67 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline_lib.config.shards import ShardsConfig
-from pipeline_lib.corpus.reader import COORDINATES, Document, read_documents, read_sentences
+from pipeline_lib.corpus.reader import (
+    CLEAN,
+    COORDINATES,
+    HAPLOTYPE,
+    Document,
+    Sequences,
+    count_documents,
+    read_documents,
+    split_letters,
+)
 from pipeline_lib.errors import InputError
-from pipeline_lib.files import atomic_directory, checksum, write_json
-from pipeline_lib.genome.reader import Genome
+from pipeline_lib.files import (
+    atomic_directory,
+    checksum,
+    link_or_copy,
+    read_json,
+    write_json,
+)
 from pipeline_lib.progress import progress_bar
 from pipeline_lib.provenance import provenance
 from pipeline_lib.tokenizer.encode import SentenceEncoder
 from pipeline_lib.tokenizer.vocabulary import read_vocabulary
 
-FORMAT = 1
+FORMAT = 2
 CHUNK = 16
 """Documents that are encoded at once: about a million bases."""
 
 SHARD_SCHEMA = pa.schema(
     [
         *COORDINATES,
+        *HAPLOTYPE,
         ("n_tokens", pa.int32()),
         ("tokens", pa.list_(pa.uint16())),
         ("sentence_ends", pa.list_(pa.int32())),
+        ("soft_masked", pa.list_(pa.uint8())),
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A document and its tokens."""
+    """A document and its tokens.
+
+    Attributes
+    ----------
+    tokens
+        Ids; shape (tokens,).
+    sentence_ends
+        Index after the last token of each sentence; shape (sentences,).
+    soft_masked
+        Share of lower-case bases of each token, 255 for all; shape (tokens,), or (0,) where no
+        base is lower-case.
+    bases
+        Bases of the document.
+    """
 
     document: Document
     tokens: NDArray[np.uint16]
     sentence_ends: NDArray[np.int32]
+    soft_masked: NDArray[np.uint8]
+    bases: int
 
 
 def write_shards(
@@ -54,8 +86,10 @@ def write_shards(
     settings: ShardsConfig,
     *,
     workers: int,
+    haplotypes: Path | None = None,
+    piece: int | None = None,
 ) -> None:
-    """Encode all documents of a split and write them as shards.
+    """Encode all documents of a split, or one piece of them, and write them as shards.
 
     Parameters
     ----------
@@ -69,81 +103,158 @@ def write_shards(
         Folder to write; it appears when all of it is written.
     workers
         Threads that encode. The result does not depend on it.
+    haplotypes
+        Folder of the haplotypes of the corpus, where there are some.
+    piece
+        Which of ``settings.pieces`` equal parts of the documents to write, from 0.
 
     Raises
     ------
     InputError
         If there are no documents.
     """
+    total = count_documents(documents)
+    if not total:
+        raise InputError(
+            "holds no documents", path=documents, remedy="check the holdouts of the corpus"
+        )
+    first, last = 0, total
+    if piece is not None:
+        first, last = (total * number // settings.pieces for number in (piece, piece + 1))
     parts: list[dict[str, Any]] = []
-    encoded = encode_documents(documents, genomes, tokenizer, workers=workers)
+    encoded = encode_documents(
+        documents, genomes, tokenizer,
+        workers=workers, haplotypes=haplotypes, first=first, last=last,
+    )  # fmt: skip
     with (
         atomic_directory(directory) as temporary,
         progress_bar("writing shards", total=None, unit="base") as bar,
     ):
         for number, part in enumerate(_parts(encoded, settings.tokens_per_shard)):
-            path = temporary / f"part-{number:05d}.parquet"
+            path = temporary / _name(number)
             counts = _write_part(path, part, settings, bar.update)
             parts.append({"name": path.name, **counts, "sha256": checksum(path)})
-        if not parts:
-            raise InputError(
-                "holds no documents",
-                path=documents,
-                remedy="check the holdouts of the corpus",
-            )
-        totals = {key: sum(part[key] for part in parts) for key in ("documents", "tokens", "bases")}
-        manifest = {
-            "format": FORMAT,
-            "vocab_size": len(read_vocabulary(tokenizer)),
-            **totals,
-            "parts": parts,
-            "provenance": provenance(
-                settings.model_dump(mode="json"),
-                inputs={"documents": documents, "tokenizer": tokenizer},
-                seed=0,
-            ),
-        }
-        write_json(temporary / "manifest.json", manifest)
+        made_by = provenance(
+            settings.model_dump(mode="json"),
+            inputs={"documents": documents, "tokenizer": tokenizer},
+            seed=0,
+        )
+        _write_manifest(temporary, parts, len(read_vocabulary(tokenizer)), made_by)
+
+
+def join_shards(pieces: list[Path], directory: Path) -> None:
+    """Put the shards of all pieces into one folder, as if one job had written them.
+
+    Parameters
+    ----------
+    pieces
+        Folders written by :func:`write_shards`, in order.
+    """
+    manifests = [read_json(piece / "manifest.json") for piece in pieces]
+    parts: list[dict[str, Any]] = []
+    with atomic_directory(directory) as temporary:
+        for piece, manifest in zip(pieces, manifests, strict=True):
+            for part in manifest["parts"]:
+                name = _name(len(parts))
+                link_or_copy(piece / part["name"], temporary / name)
+                parts.append({**part, "name": name})
+        first = manifests[0]
+        _write_manifest(temporary, parts, first["vocab_size"], first["provenance"])
+
+
+def _name(number: int) -> str:
+    return f"part-{number:05d}.parquet"
+
+
+def _write_manifest(
+    directory: Path, parts: list[dict[str, Any]], vocab_size: int, made_by: dict[str, Any]
+) -> None:
+    totals = {key: sum(part[key] for part in parts) for key in ("documents", "tokens", "bases")}
+    manifest = {"format": FORMAT, "vocab_size": vocab_size, **totals, "parts": parts}
+    write_json(directory / "manifest.json", {**manifest, "provenance": made_by})
 
 
 def encode_documents(
-    documents: Path, genomes: dict[str, Path], tokenizer: Path, *, workers: int
+    documents: Path,
+    genomes: dict[str, Path],
+    tokenizer: Path,
+    *,
+    workers: int,
+    haplotypes: Path | None = None,
+    first: int = 0,
+    last: int | None = None,
 ) -> Iterator[Encoded]:
-    """Yield the tokens of every document, in order; one chunk is in memory at a time."""
-    encoder = SentenceEncoder(tokenizer)
-    opened = {name: Genome(path) for name, path in genomes.items()}
-    with _encoder_threads(workers):
-        for chunk in _chunks(read_documents(documents)):
-            sentences = [read_sentences(opened[d.assembly], d) for d in chunk]
-            tokens, ends = encoder.encode([s for of_document in sentences for s in of_document])
-            first = begin = 0
-            for document, of_document in zip(chunk, sentences, strict=True):
-                own = ends[first : first + len(of_document)]
-                yield Encoded(document, tokens[begin : own[-1]], own - begin)
-                first, begin = first + len(of_document), int(own[-1])
+    """Yield the tokens of documents ``first`` to ``last``, in order.
 
-
-@contextmanager
-def _encoder_threads(workers: int) -> Iterator[None]:
-    """Let the library encode with this many threads of its own.
-
-    Threads of Python would not help, since the library keeps the interpreter's lock while it
-    encodes. It starts its threads once in a process: a later number changes nothing.
+    A few chunks are in memory at a time. Encoding does not hold the interpreter's lock, so that
+    threads share the work; each has files of its own.
     """
-    wanted = {
-        "TOKENIZERS_PARALLELISM": "true" if workers > 1 else "false",
-        "RAYON_NUM_THREADS": str(workers),
-    }
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    local = threading.local()
+
+    def work(chunk: list[Document]) -> list[Encoded]:
+        if not hasattr(local, "encode"):
+            local.encode = _ChunkEncoder(genomes, haplotypes, tokenizer)
+        encoded: list[Encoded] = local.encode(chunk)
+        return encoded
+
+    chosen = islice(read_documents(documents), first, last)
+    waiting: deque[Future[list[Encoded]]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for chunk in _chunks(chosen):
+            waiting.append(pool.submit(work, chunk))
+            if len(waiting) > workers + 1:
+                yield from waiting.popleft().result()
+        for future in waiting:
+            yield from future.result()
+
+
+class _ChunkEncoder:
+    """Encodes a few documents at once."""
+
+    def __init__(self, genomes: dict[str, Path], haplotypes: Path | None, tokenizer: Path) -> None:
+        self._sequences = Sequences(genomes, haplotypes)
+        self._encoder = SentenceEncoder(tokenizer)
+
+    def __call__(self, chunk: list[Document]) -> list[Encoded]:
+        letters = [self._sequences.letters(document) for document in chunk]
+        sentences = [split_letters(text.translate(CLEAN), ends) for text, ends in letters]
+        tokens, ends = self._encoder.encode([s for of_document in sentences for s in of_document])
+        result, first, begin = [], 0, 0
+        for document, (text, _), own in zip(chunk, letters, sentences, strict=True):
+            last = ends[first : first + len(own)]
+            ids = tokens[begin : last[-1]]
+            masked = soft_masked(text, ids, self._encoder.vocabulary.lengths)
+            result.append(Encoded(document, ids, last - begin, masked, len(text)))
+            first, begin = first + len(own), int(last[-1])
+        return result
+
+
+def soft_masked(
+    letters: bytes, tokens: NDArray[np.uint16], lengths: NDArray[np.int32]
+) -> NDArray[np.uint8]:
+    """Return the share of lower-case letters of each token, 255 for all of them.
+
+    Parameters
+    ----------
+    letters
+        The text of the tokens.
+    lengths
+        Bases of every token of the vocabulary.
+
+    Returns
+    -------
+    ndarray
+        Shape (tokens,); (0,) if no letter is lower-case, or if it cannot be told which letters a
+        token has: with gaps, and with words that overlap.
+    """
+    lower = np.frombuffer(letters, dtype=np.uint8) >= ord("a")
+    bases = lengths[tokens].astype(np.int64)
+    if not lower.any() or int(bases.sum()) != len(letters):
+        return np.empty(0, dtype=np.uint8)
+    sums = np.concatenate([[0], np.cumsum(lower)])
+    ends = np.cumsum(bases)
+    counts = sums[ends] - sums[ends - bases]
+    return np.asarray(255 * counts // np.maximum(bases, 1), dtype=np.uint8)
 
 
 def _chunks(documents: Iterable[Document]) -> Iterator[list[Document]]:
@@ -179,7 +290,7 @@ def _write_part(
     )
     with writer:
         while rows := list(islice(part, settings.documents_per_row_group)):
-            bases = sum(row.document.end - row.document.start for row in rows)
+            bases = sum(row.bases for row in rows)
             writer.write_table(_table(rows))
             counts["documents"] += len(rows)
             counts["tokens"] += sum(len(row.tokens) for row in rows)
@@ -190,12 +301,15 @@ def _write_part(
 
 def _table(rows: list[Encoded]) -> pa.Table:
     columns: list[pa.Array] = []
-    attributes = ("number", "assembly", "contig", "strand", "start", "end", "pass_number")
+    attributes = (
+        "number", "assembly", "contig", "strand", "start", "end", "pass_number",
+        "sample", "haplotype", "variants",
+    )  # fmt: skip
     for attribute, field in zip(attributes, SHARD_SCHEMA, strict=False):
         columns.append(pa.array([getattr(row.document, attribute) for row in rows], field.type))
     columns.append(pa.array([len(row.tokens) for row in rows], pa.int32()))
-    columns.append(_lists([row.tokens for row in rows]))
-    columns.append(_lists([row.sentence_ends for row in rows]))
+    for name in ("tokens", "sentence_ends", "soft_masked"):
+        columns.append(_lists([getattr(row, name) for row in rows]))
     return pa.table(columns, schema=SHARD_SCHEMA)
 
 

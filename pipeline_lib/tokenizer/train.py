@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from pipeline_lib.config.tokenizer import Tokenizer as TokenizerSettings
-from pipeline_lib.corpus.reader import read_documents, read_sentences
+from pipeline_lib.corpus.reader import Sequences, read_documents
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import atomic_path, write_json
-from pipeline_lib.genome.reader import Genome
 from pipeline_lib.progress import progress_bar
 from pipeline_lib.provenance import provenance
 from pipeline_lib.randomness import named_generator
@@ -36,6 +35,7 @@ def make_tokenizer(
     settings: TokenizerSettings,
     *,
     seed: int,
+    haplotypes: Path | None = None,
     threads: int = 1,
 ) -> None:
     """Make a tokenizer, and describe it on a random sample of training sentences.
@@ -48,6 +48,8 @@ def make_tokenizer(
         Folder of each assembly, by name.
     output, stats
         ``tokenizer.json`` and ``stats.json`` to write.
+    haplotypes
+        Folder of the haplotypes of the corpus, where there are some.
 
     Raises
     ------
@@ -56,7 +58,7 @@ def make_tokenizer(
     """
     learnt = settings.kind == "bpe"
     bases = settings.sample_bases if learnt else min(settings.sample_bases, STATS_BASES)
-    pieces = _sample(documents, genomes, bases, seed)
+    pieces = _sample(documents, Sequences(genomes, haplotypes), bases, seed)
     if learnt:
         text, sample = _as_symbols(pieces, bases)
         tokenizer = _learn(text, settings, documents, threads)
@@ -134,19 +136,18 @@ def _as_symbols(pieces: Iterator[bytes], bases: int) -> tuple[NDArray[np.uint16]
     return symbols[:size], sample
 
 
-def _sample(documents: Path, genomes: dict[str, Path], bases: int, seed: int) -> Iterator[bytes]:
+def _sample(documents: Path, sequences: Sequences, bases: int, seed: int) -> Iterator[bytes]:
     """Yield pieces of the sentences of a random choice of documents, of ``bases`` in all."""
-    lengths = np.array([d.end - d.start for d in read_documents(documents)], dtype=np.int64)
+    lengths = np.array([sum(d.sentence_lengths) for d in read_documents(documents)], np.int64)
     order = named_generator(seed, "tokenizer").permutation(len(lengths))
     before = np.cumsum(lengths[order]) - lengths[order]
     chosen = set(order[before < bases].tolist())
     left = bases
-    opened = {name: Genome(path) for name, path in genomes.items()}
     with progress_bar("sampling sentences", total=bases, unit="base") as bar:
         for document in read_documents(documents):
             if document.number not in chosen:
                 continue
-            for sentence in read_sentences(opened[document.assembly], document):
+            for sentence in sequences.sentences(document):
                 for begin in range(0, min(len(sentence), left), PIECE):
                     yield sentence[begin : min(begin + PIECE, left)]
                 left = max(left - len(sentence), 0)

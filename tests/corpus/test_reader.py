@@ -13,7 +13,7 @@ from pipeline_lib.errors import InputError
 def test_documents_stream_over_row_groups(tmp_path: Path) -> None:
     columns = {name: [0] * 10 for name in DOCUMENT_SCHEMA.names}
     columns |= {"document": list(range(10)), "sentence_lengths": [[n] for n in range(10)]}
-    columns |= {name: ["x"] * 10 for name in ("assembly", "contig", "strand")}
+    columns |= {name: ["x"] * 10 for name in ("assembly", "contig", "strand", "sample")}
     path = tmp_path / "documents.parquet"
     pq.write_table(pa.table(columns, schema=DOCUMENT_SCHEMA), path, row_group_size=3)
     assert [d.number for d in read_documents(path)] == list(range(10))

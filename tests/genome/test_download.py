@@ -33,6 +33,7 @@ class Site:
     version: str | None = '"v1"'
     ranges: bool = True
     break_after: list[int] = field(default_factory=list)  # bytes sent before each breakdown
+    stall_after: list[int] = field(default_factory=list)  # bytes sent before a long silence
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)  # before the file
     encoding: str | None = None
     url: str = ""
@@ -90,7 +91,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Encoding", site.encoding)
         self.send_header("Content-Length", str(size - offset))
         self.end_headers()
-        if site.break_after:
+        if site.stall_after:
+            self.wfile.write(site.content[offset : offset + site.stall_after.pop(0)])
+            self.wfile.flush()
+            time.sleep(1.0)
+            self.close_connection = True
+        elif site.break_after:
             self.wfile.write(site.content[offset : offset + site.break_after.pop(0)])
             self.wfile.flush()
             self.connection.shutdown(socket.SHUT_RDWR)
@@ -220,12 +226,13 @@ def test_part_longer_than_the_file_is_thrown_away(site, target):
 
 
 def test_busy_server_is_asked_again_when_it_says(site, target, caplog):
-    site.answers = [(503, {"Retry-After": "1"}), (429, {}), (500, {})]
+    site.answers = [(503, {"Retry-After": "1"}), (429, {"Retry-After": "1"}), (500, {})]
     start = time.monotonic()
     with caplog.at_level(logging.WARNING):
         fetch(site.url + "/file", target, sha256=SHA256)
-    assert 1.0 <= time.monotonic() - start < 3.0
+    assert 2.0 <= time.monotonic() - start < 4.0
     assert "503 Service Unavailable; next attempt in 1 s" in caplog.text
+    assert "429 Too Many Requests; next attempt in 1 s" in caplog.text
 
 
 def test_retry_after_may_be_a_date():
@@ -296,6 +303,15 @@ def test_time_out(site, target, monkeypatch):
     assert "did not answer within 0.2 s" in message and "gave up after 2 attempts" in message
 
 
+def test_server_that_falls_silent_half_way(site, target, monkeypatch):
+    monkeypatch.setattr(transfer, "READ_TIMEOUT", 0.3)
+    site.stall_after = [300_000]
+    fetch(site.url + "/file", target, sha256=SHA256, retries=1)
+    start = int(site.requests[1]["Range"].removeprefix("bytes=").removesuffix("-"))
+    assert 0 < start <= 300_000
+    assert target.read_bytes() == CONTENT and leftovers(target) == set()
+
+
 @pytest.fixture
 def closed_port() -> int:
     with socket.socket() as probe:
@@ -323,6 +339,9 @@ def test_unknown_host(scheme, target):
         ("file:///etc/passwd", "begins with file:; expected https:, http: or ftp:"),
         ("genome.fa", "begins with no scheme"),
         ("http://", "the request is not possible"),
+        ("http://[half/genome.fa", "is not an address"),
+        ("ftp://host:port/genome.fa", "the address is not usable"),
+        ("ftp://127.0.0.1/a%0D%0Ab", "the connection was refused"),
     ],
 )
 def test_unusable_addresses(url, words, target):

@@ -43,7 +43,8 @@ def write_folder(directory: Path, documents: list[list[int]], per_part: int) -> 
                 index, "toy", "chr1", "+", index * 1000, index * 1000 + 900, 0, [900]
             )
             ends = np.array([len(tokens)], np.int32)
-            rows.append(Encoded(document, np.array(tokens, np.uint16), ends))
+            masked = np.array([255 * (token == 6) for token in tokens], np.uint8)
+            rows.append(Encoded(document, np.array(tokens, np.uint16), ends, masked, 900))
         path = directory / f"part-{number:05d}.parquet"
         table: pa.Table = _table(rows)
         assert table.schema == SHARD_SCHEMA

@@ -10,10 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline_lib.config.shards import ShardsConfig
-from pipeline_lib.corpus.reader import count_documents, read_documents, read_sentences
+from pipeline_lib.corpus.reader import Sequences, count_documents, read_documents
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import checksum
-from pipeline_lib.genome.reader import Genome
 from pipeline_lib.shards.reader import Shards
 from pipeline_lib.shards.write import write_shards
 from pipeline_lib.tokenizer.encode import load_tokenizer
@@ -60,7 +59,7 @@ def test_workers_do_not_change_a_byte(
 
 
 def test_tokens_are_those_of_the_sentences(shards, train_documents, genomes, tokenizer) -> None:
-    plain, genome, opened = load_tokenizer(tokenizer), Genome(genomes["small"]), Shards(shards)
+    plain, genome, opened = load_tokenizer(tokenizer), Sequences(genomes), Shards(shards)
     ends = [
         row for part in opened.parts for row in pq.read_table(part)["sentence_ends"].to_pylist()
     ]
@@ -74,7 +73,7 @@ def test_tokens_are_those_of_the_sentences(shards, train_documents, genomes, tok
             continue
         pieces = np.split(tokens, ends[number])
         assert len(pieces.pop()) == 0
-        for sentence, ids in zip(read_sentences(genome, document), pieces, strict=True):
+        for sentence, ids in zip(genome.sentences(document), pieces, strict=True):
             assert ids.tolist() == plain.encode(sentence.decode()).ids[1:-1]
 
 

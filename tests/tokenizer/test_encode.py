@@ -9,9 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
 
-from pipeline_lib.corpus.reader import read_documents, read_sentences
+from pipeline_lib.corpus.reader import Sequences, read_documents
 from pipeline_lib.errors import InputError
-from pipeline_lib.genome.reader import Genome
 from pipeline_lib.tokenizer.encode import SentenceEncoder, load_tokenizer, write_tokenizer_files
 
 UNK, CLS, SEP, PAD, MASK, GAP = range(6)
@@ -61,10 +60,10 @@ def test_case_does_not_matter(plain, text: str) -> None:
 
 
 def test_sentence_encoder_on_real_documents(plain, encoder, train_documents, genomes) -> None:
-    genome = Genome(genomes["small"])
+    genome = Sequences(genomes)
     for number, document in enumerate(read_documents(train_documents)):
         if number % 20 == 0:
-            sentences = read_sentences(genome, document)
+            sentences = genome.sentences(document)
             tokens, ends = encoder.encode(sentences)
             pieces = np.split(tokens, ends)[:-1]
             for sentence, ids in zip(sentences, pieces, strict=True):

@@ -7,10 +7,9 @@ import pytest
 from pipeline_lib.config.corpus import Corpus
 from pipeline_lib.config.tokenizer import Tokenizer
 from pipeline_lib.corpus.build import build_corpus
-from pipeline_lib.corpus.reader import read_documents, read_sentences
+from pipeline_lib.corpus.reader import Sequences, read_documents
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import read_json
-from pipeline_lib.genome.reader import Genome
 from pipeline_lib.sequence import reverse_complement
 from pipeline_lib.tokenizer.encode import load_tokenizer
 from pipeline_lib.tokenizer.train import _sample, make_tokenizer
@@ -87,13 +86,13 @@ def test_long_sentences_are_counted_in_pieces(genomes, tmp_path: Path) -> None:
     holdouts = {"valid": {"contigs": ["I"]}, "test": {"contigs": ["VI"]}}
     settings = Corpus(
         assemblies=("small",), holdouts=holdouts, passes=1, sentence_length=(100_000, 100_000),
-        strands="forward", max_offset=0,
+        strands="forward", max_offset=0, homology={"method": "none"},
     )  # fmt: skip
     build_corpus(genomes, tmp_path / "corpus", settings, seed=1)
     documents = tmp_path / "corpus/train/documents.parquet"
-    pieces = list(_sample(documents, genomes, 123_456, seed=1))
+    pieces = list(_sample(documents, Sequences(genomes), 123_456, seed=1))
     assert max(map(len, pieces)) == 1_000
     assert sum(map(len, pieces)) == 123_456
-    genome = Genome(genomes["small"])
-    sentences = [s for d in read_documents(documents) for s in read_sentences(genome, d)]
+    genome = Sequences(genomes)
+    sentences = [s for d in read_documents(documents) for s in genome.sentences(d)]
     assert b"".join(pieces[:100]) in sentences

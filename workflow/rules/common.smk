@@ -1,10 +1,12 @@
 # The configuration object and the helpers of all rules.
 import re
+import shlex
 import sys
 from pathlib import Path
 
 from pipeline_lib.code import code_fingerprint
 from pipeline_lib.config import load_architecture, load_config
+from pipeline_lib.config.genome import SOURCES, Assembly
 from pipeline_lib.config.needs import (
     check_files,
     is_address,
@@ -13,6 +15,8 @@ from pipeline_lib.config.needs import (
     needed_corpora,
     needed_tokenizers,
 )
+from pipeline_lib.corpus.lift import lift_command
+from pipeline_lib.corpus.mmseqs import search_command
 from pipeline_lib.errors import DnalmError
 
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
@@ -31,8 +35,10 @@ def checked(function, *arguments):
 
 
 CONFIG_FILES = [*workflow.configfiles, *workflow.config_settings.configfiles]
-CONFIG = checked(load_config, config, CONFIG_FILES)
+CONFIG = checked(load_config, config, CONFIG_FILES, ROOT)
 checked(check_files, CONFIG, ROOT)
+if CONFIG.genome.sheet:  # where it was found, for the scripts
+    config["genome"] |= {"sheet": CONFIG.genome.sheet}
 
 ASSEMBLIES = needed_assemblies(CONFIG)
 CORPORA = needed_corpora(CONFIG)
@@ -59,26 +65,54 @@ def settings(section, name=None):
         "finetuning": "tasks",
     }[section]
     values = getattr(getattr(CONFIG, section), plural)[name].model_dump(mode="json")
-    for holdout in values.get("holdouts", {}).values():
-        if holdout["bed"]:
-            holdout["bed"] = locate(holdout["bed"], key="holdouts.bed", root=ROOT)
+    holdouts = values.get("holdouts", {})
+    for place in (holdouts.get("valid"), holdouts.get("test"), values.get("regions")):
+        if place and place["bed"]:
+            place["bed"] = locate(place["bed"], key="bed", root=ROOT)
     return values
 
 
+def preparation_keys():
+    """Return the settings of an assembly that decide how its sequence is prepared."""
+    others = ("annotation", "download", "mirrors", "ncbi_api_key")
+    return [key for key in Assembly.model_fields if not key.startswith(others)]
+
+
+def genome_settings(assembly, keys):
+    """Return some of an assembly's settings: a change of the others is no reason to run again."""
+    values = settings("genome", assembly)
+    return {key: values[key] for key in keys}
+
+
+def source_keys(key):
+    """Return the settings that decide about one file of an assembly."""
+    checks = {
+        "sequence": ["sha256", "md5"],
+        "annotation": ["annotation", "annotation_sha256"],
+    }
+    return [*SOURCES, *checks.get(key, [key])]
+
+
 def source(assembly, key):
-    """Return the file behind a key of an assembly: where it lies, or where it is downloaded to."""
-    value = getattr(CONFIG.genome.assemblies[assembly], key)
+    """Return a file of an assembly: where it lies, or where it is downloaded to."""
+    entry = CONFIG.genome.assemblies[assembly]
+    value = (entry.path or entry.url) if key == "sequence" else getattr(entry, key)
+    if entry.comes_from_archive(key) or is_address(value or ""):
+        return f"results/genome/{assembly}/source/{key}"
     if value is None:
         return []
-    if is_address(value):
-        return f"results/genome/{assembly}/source/{key}"
+    key = "path" if key == "sequence" else key
     return locate(value, key=f"genome.assemblies.{assembly}.{key}", root=ROOT)
 
 
-def sequence_source(wildcards):
-    """Return the FASTA file of an assembly."""
-    key = "url" if CONFIG.genome.assemblies[wildcards.assembly].url else "path"
-    return source(wildcards.assembly, key)
+def looked_up(wildcards):
+    """Return what is looked up in an archive before one of its files can be fetched."""
+    entry = CONFIG.genome.assemblies[wildcards.assembly]
+    if not entry.comes_from_archive(wildcards.key):
+        return []
+    packed = entry.accession and entry.downloader == "datasets"
+    name = "datasets.zip" if packed else "addresses.json"
+    return f"results/genome/{wildcards.assembly}/source/{name}"
 
 
 def genome_files(assemblies):
@@ -89,6 +123,80 @@ def genome_files(assemblies):
 def corpus_genomes(wildcards):
     """Return the genomes that a corpus is cut from."""
     return genome_files(CONFIG.corpus.corpora[wildcards.corpus].assemblies)
+
+
+def lift_of(corpus):
+    """Return how the holdouts of a corpus are carried over to other assemblies, or None."""
+    return CONFIG.corpus.corpora[corpus].holdouts.lift
+
+
+def lift_alignments(corpus):
+    """Return the alignments of held-out sequence to the assemblies but the reference."""
+    lift = lift_of(corpus)
+    others = [
+        name
+        for name in CONFIG.corpus.corpora[corpus].assemblies
+        if lift and name != lift.reference
+    ]
+    return expand(
+        "results/corpus/{corpus}/lift/{assembly}.{split}.paf",
+        corpus=corpus,
+        assembly=others,
+        split=["valid", "test"],
+    )
+
+
+def variant_files(corpus):
+    """Return the VCF files of a corpus."""
+    key = f"corpus.corpora.{corpus}.variants.vcf"
+    files = CONFIG.corpus.corpora[corpus].variants.vcf
+    return [locate(file, key=key, root=ROOT) for file in files]
+
+
+def haplotype_folder(corpus):
+    """Return the haplotypes of a corpus, if it is made of such."""
+    if CONFIG.corpus.corpora[corpus].variants:
+        return f"results/corpus/{corpus}/haplotypes"
+    return []
+
+
+def corpus_haplotypes(wildcards):
+    """Return the haplotypes that the documents of a corpus are read from."""
+    return haplotype_folder(wildcards.corpus)
+
+
+def region_annotation(wildcards):
+    """Return the annotation whose transcription starts a corpus is taken from."""
+    regions = CONFIG.corpus.corpora[wildcards.corpus].regions
+    if regions and regions.around_tss:
+        return f"results/genome/{wildcards.assembly}/annotation.gff3.gz"
+    return []
+
+
+def region_bed(wildcards):
+    """Return the BED file that a corpus is taken from."""
+    regions = CONFIG.corpus.corpora[wildcards.corpus].regions
+    if regions and regions.bed:
+        return locate(regions.bed, key="regions.bed", root=ROOT)
+    return []
+
+
+def homology_hits(wildcards):
+    """Return what mmseqs2 found in an assembly, where it is to look."""
+    if CONFIG.corpus.corpora[wildcards.corpus].homology.method == "mmseqs2":
+        return f"results/corpus/{wildcards.corpus}/copies/{wildcards.assembly}.tsv"
+    return []
+
+
+def shard_pieces(wildcards):
+    """Return the pieces that the shards of a split are joined from; none if one job does it."""
+    if CONFIG.shards.pieces == 1:
+        return []
+    return expand(
+        "results/shards/{corpus}/{tokenizer}/pieces/{split}-{piece}",
+        **wildcards,
+        piece=range(CONFIG.shards.pieces),
+    )
 
 
 def tokenizer_corpus(wildcards):
@@ -161,3 +269,4 @@ wildcard_constraints:
     split="train|valid|test",
     init="pretrained|scratch",
     seed=r"\d+",
+    piece=r"\d+",

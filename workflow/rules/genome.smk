@@ -6,7 +6,47 @@ rule genome:
         genome_files(ASSEMBLIES),
 
 
+onerror:
+    from pipeline_lib.genome.failures import failure_summary
+
+    print(failure_summary(Path("results"), ASSEMBLIES), file=sys.stderr)
+
+
+# The scripts that fetch read the rest of their settings (mirrors, retries) from the configuration:
+# a change of those is no reason to fetch again what is there already.
+rule genome_look_up:
+    output:
+        "results/genome/{assembly}/source/addresses.json",
+    log:
+        "results/logs/genome/{assembly}/look_up.log",
+    benchmark:
+        "results/benchmarks/genome/{assembly}/look_up.tsv"
+    localrule: True
+    params:
+        settings=lambda w: genome_settings(w.assembly, SOURCES),
+    script:
+        "../scripts/genome_look_up.py"
+
+
+rule genome_datasets:
+    output:
+        temp("results/genome/{assembly}/source/datasets.zip"),
+    log:
+        "results/logs/genome/{assembly}/datasets.log",
+    benchmark:
+        "results/benchmarks/genome/{assembly}/datasets.tsv"
+    localrule: True
+    conda:
+        "../envs/ncbi-datasets.yaml"
+    params:
+        settings=lambda w: genome_settings(w.assembly, SOURCES),
+    script:
+        "../scripts/genome_look_up.py"
+
+
 rule genome_download:
+    input:
+        looked_up=looked_up,
     output:
         "results/genome/{assembly}/source/{key}",
     log:
@@ -14,18 +54,17 @@ rule genome_download:
     benchmark:
         "results/benchmarks/genome/{assembly}/download_{key}.tsv"
     wildcard_constraints:
-        key="url|annotation|assembly_report|aliases",
+        key="sequence|annotation|assembly_report|aliases",
     localrule: True
     params:
-        url=lambda w: getattr(CONFIG.genome.assemblies[w.assembly], w.key),
-        settings=lambda w: settings("genome", w.assembly),
+        settings=lambda w: genome_settings(w.assembly, source_keys(w.key)),
     script:
         "../scripts/genome_download.py"
 
 
 rule genome_prepare:
     input:
-        sequence=sequence_source,
+        sequence=lambda w: source(w.assembly, "sequence"),
         report=lambda w: source(w.assembly, "assembly_report"),
         aliases=lambda w: source(w.assembly, "aliases"),
     output:
@@ -41,7 +80,7 @@ rule genome_prepare:
         mem_mb=2000,
         runtime=120,
     params:
-        settings=lambda w: settings("genome", w.assembly),
+        settings=lambda w: genome_settings(w.assembly, preparation_keys()),
         code=code_fingerprint("genome"),
     script:
         "../scripts/genome_prepare.py"

@@ -12,6 +12,7 @@ rule tokenizer_train:
         genomes=lambda w: genome_files(
             CONFIG.corpus.corpora[tokenizer_corpus(w)].assemblies
         ),
+        haplotypes=lambda w: haplotype_folder(tokenizer_corpus(w)),
     output:
         tokenizer="results/tokenizer/{tokenizer}/tokenizer.json",
         stats="results/tokenizer/{tokenizer}/stats.json",

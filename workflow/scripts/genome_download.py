@@ -1,15 +1,11 @@
 from pathlib import Path
 
-from pipeline_lib.config.genome import Assembly
-from pipeline_lib.genome.download import fetch
+from pipeline_lib.config import load_config
+from pipeline_lib.genome.sources import fetch_source
 from pipeline_lib.job import job
 
 with job(snakemake):
-    assembly = Assembly(**snakemake.params.settings)
-    checks = {
-        "url": (assembly.sha256, assembly.md5),
-        "annotation": (assembly.annotation_sha256, None),
-    }
-    sha256, md5 = checks.get(snakemake.wildcards.key, (None, None))
-    target, retries = Path(snakemake.output[0]), assembly.download_retries
-    fetch(snakemake.params.url, target, sha256=sha256, md5=md5, retries=retries)
+    assembly = load_config(snakemake.config).genome.assemblies[snakemake.wildcards.assembly]
+    looked_up = Path(snakemake.input.looked_up) if snakemake.input.looked_up else None
+    target = Path(snakemake.output[0])
+    fetch_source(assembly, snakemake.wildcards.key, target, looked_up=looked_up)

@@ -5,6 +5,7 @@ from pipeline_lib.job import job
 from pipeline_lib.tokenizer.train import make_tokenizer
 
 with job(snakemake):
+    haplotypes = Path(snakemake.input.haplotypes) if snakemake.input.haplotypes else None
     make_tokenizer(
         Path(snakemake.input.documents),
         {Path(genome).parent.name: Path(genome).parent for genome in snakemake.input.genomes},
@@ -12,5 +13,6 @@ with job(snakemake):
         Path(snakemake.output.stats),
         Tokenizer(**snakemake.params.settings),
         seed=snakemake.params.seed,
+        haplotypes=haplotypes,
         threads=snakemake.threads,
     )
