@@ -91,7 +91,8 @@ class Variants(Section):
     """Haplotypes of the samples of a phased VCF, in place of the reference."""
 
     vcf: tuple[str, ...] = Field(
-        min_length=1, description="VCF or BCF files; together, all contigs that have variants."
+        min_length=1, description="VCF or BCF files, as paths or addresses; together, all contigs that have "
+        "variants."
     )
     samples: tuple[str, ...] = Field((), description="Samples to take; none means all.")
     unphased: Literal["reference", "keep"] = Field(

@@ -77,7 +77,8 @@ def check_files(config: Config, root: Path) -> None:
         if corpus.regions is not None and corpus.regions.bed is not None:
             locate(corpus.regions.bed, key=f"{place}.regions.bed", root=root)
         for file in corpus.variants.vcf if corpus.variants is not None else ():
-            locate(file, key=f"{place}.variants.vcf", root=root)
+            if not is_address(file):
+                locate(file, key=f"{place}.variants.vcf", root=root)
     tasks = {f"finetuning.tasks.{n}": config.finetuning.tasks[n] for n in config.run.tasks}
     for place, holder in (holders | tasks).items():
         for split in ("valid", "test"):

@@ -150,7 +150,12 @@ def variant_files(corpus):
     """Return the VCF files of a corpus."""
     key = f"corpus.corpora.{corpus}.variants.vcf"
     files = CONFIG.corpus.corpora[corpus].variants.vcf
-    return [locate(file, key=key, root=ROOT) for file in files]
+    return [
+        f"results/corpus/{corpus}/source/{Path(file).name}"
+        if is_address(file)
+        else locate(file, key=key, root=ROOT)
+        for file in files
+    ]
 
 
 def haplotype_folder(corpus):

@@ -75,6 +75,24 @@ rule corpus_plan:
         "../scripts/corpus_plan.py"
 
 
+rule corpus_download:
+    output:
+        "results/corpus/{corpus}/source/{file}",
+    log:
+        "results/logs/corpus/{corpus}/download/{file}.log",
+    benchmark:
+        "results/benchmarks/corpus/{corpus}/download/{file}.tsv"
+    localrule: True
+    params:
+        url=lambda w: next(
+            file
+            for file in CONFIG.corpus.corpora[w.corpus].variants.vcf
+            if file.endswith(f"/{w.file}")
+        ),
+    script:
+        "../scripts/corpus_download.py"
+
+
 rule corpus_haplotypes:
     input:
         genome=lambda w: corpus_genomes(w)[0],
