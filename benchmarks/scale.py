@@ -159,6 +159,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mega-bases", type=int, nargs="+", default=[10, 100, 3100])
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "scale")
+    parser.add_argument("--skip", nargs="*", default=[], help="stages whose results are there")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.stage:
@@ -171,7 +172,8 @@ def main() -> None:
         if not (folder / "made.fa").exists():
             Maker(7).write(folder / "made.fa", size)
         for stage in STAGES:
-            if stage == "tokenizer" and (options.folder / "tokenizer.json").exists():
+            made = stage == "tokenizer" and (options.folder / "tokenizer.json").exists()
+            if made or stage in options.skip:
                 continue
             command = [sys.executable, __file__, "--stage", stage, "--folder", str(folder)]
             answer = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)

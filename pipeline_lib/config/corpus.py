@@ -50,11 +50,11 @@ class Homology(Section):
         description="`sketch`: by shared 31-mers, built in. `mmseqs2`: by alignment, in an "
         "environment of its own. `none`: left in; the report still says how much leaks.",
     )
-    scale: int = Field(
-        1,
-        ge=1,
-        description="One in this many 31-mers is looked at. 300 million held-out bases take 4 GB "
-        "of memory at 1.",
+    max_kmers: int = Field(
+        20_000_000,
+        ge=1_000,
+        description="Most held-out 31-mers to tabulate, about 15 bytes each. Larger holdouts are "
+        "sampled, alike everywhere: of 300 million bases, one 31-mer in 15 is looked at.",
     )
     min_length: int = Field(
         500, ge=31, description="Length of the window in which shared 31-mers are counted, bases."
@@ -91,8 +91,9 @@ class Variants(Section):
     """Haplotypes of the samples of a phased VCF, in place of the reference."""
 
     vcf: tuple[str, ...] = Field(
-        min_length=1, description="VCF or BCF files, as paths or addresses; together, all contigs that have "
-        "variants."
+        min_length=1,
+        description="VCF or BCF files, as paths or addresses; together, all contigs that have "
+        "variants.",
     )
     samples: tuple[str, ...] = Field((), description="Samples to take; none means all.")
     unphased: Literal["reference", "keep"] = Field(

@@ -65,7 +65,9 @@ def plan_corpus(
     with atomic_directory(directory) as temporary:
         _write_holdouts(temporary / HOLDOUTS, held)
         write_json(temporary / PASSES, _passes(opened, held, settings))
-        Sketch.of_held_out(opened, held, scale=settings.homology.scale).save(temporary / SKETCH)
+        bases = sum(spans.bases for places in held.values() for spans in places.values())
+        scale = -(-bases // settings.homology.max_kmers)
+        Sketch.of_held_out(opened, held, scale=max(scale, 1)).save(temporary / SKETCH)
         if settings.homology.method == "mmseqs2":
             _write_queries(temporary / QUERIES, opened, held)
 

@@ -84,3 +84,15 @@ def test_validation_samples_are_spread_and_fixed(shards: Path, vocabulary: Vocab
     numbers = np.concatenate([batch.samples for batch in samples.spread(9, 4)])
     assert len(numbers) == 9
     assert numbers[0] == 0 and numbers[-1] == len(samples) - 1
+
+
+def test_soft_masks_go_with_their_tokens(shards: Path, vocabulary: Vocabulary) -> None:
+    samples = Samples(shards, vocabulary, CONTEXT, seed=3, soft_masked=True)
+    for begin in (0, 40, 7):
+        batch = samples.batch(begin, 20)
+        assert batch.soft_masked is not None
+        # The shards of these tests call token 6 lower-case, and no other.
+        assert (batch.soft_masked == (batch.tokens == 6)).all()
+        part = batch.rows(np.arange(3, 9))
+        assert (part.soft_masked == batch.soft_masked[3:9]).all()
+    assert Samples(shards, vocabulary, CONTEXT, seed=3).batch(0, 4).soft_masked is None

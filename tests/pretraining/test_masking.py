@@ -71,3 +71,15 @@ def test_masks_differ_between_epochs() -> None:
     later = Batch(batch.tokens, batch.lengths, batch.samples, batch.epoch + 1)
     first, second = (mask_tokens(b, share=0.3, vocabulary=TOKENS, seed=1) for b in (batch, later))
     assert (first.targets != second.targets).any()
+
+
+def test_soft_masked_targets_weigh_less() -> None:
+    plain = batch_of(50, 60)
+    shares = np.random.default_rng(1).random(plain.tokens.shape).astype(np.float32)
+    batch = Batch(plain.tokens, plain.lengths, plain.samples, plain.epoch, shares)
+    masked = mask_tokens(batch, share=0.3, vocabulary=TOKENS, seed=1, repeat_weight=0.25)
+    assert masked.weights is not None
+    assert np.allclose(masked.weights, 1 - 0.75 * shares[masked.targets])
+    unweighted = mask_tokens(batch, share=0.3, vocabulary=TOKENS, seed=1)
+    assert unweighted.weights is None
+    assert (unweighted.inputs == masked.inputs).all()

@@ -173,6 +173,19 @@ def test_accumulation_gives_the_step_of_the_whole_batch(
     assert all(torch.allclose(one[name], other[name], atol=2e-5) for name in one)
 
 
+def test_soft_masked_bases_that_weigh_nothing_are_not_learnt(
+    data: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    """The tests' token 6 is lower-case: without weight, the model does not learn to say it."""
+    said = {}
+    for weight in (1.0, 0.0):
+        folder = tmp_path / str(weight)
+        run(data, folder, steps=60, repeat_weight=weight)
+        state = weights(folder)
+        said[weight] = state["cls.predictions.bias"][6] - state["cls.predictions.bias"][7]
+    assert said[0.0] < said[1.0] - 0.01
+
+
 def test_a_loss_that_is_not_finite_names_the_batch(
     data: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:

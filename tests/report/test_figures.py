@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 
 from pipeline_lib.errors import InputError
+from pipeline_lib.report.corpus import corpus_overview
 from pipeline_lib.report.costs import costs
 from pipeline_lib.report.genome import assembly_overview
 from pipeline_lib.report.pretraining import bits_per_base, loss_curve
 from pipeline_lib.report.style import Outputs
 from pipeline_lib.report.summary import summary, summary_text
 from pipeline_lib.report.task import calibration, roc_pr, task_scores
-from pipeline_lib.report.tokenizer import token_lengths
+from pipeline_lib.report.tokenizer import token_lengths, tokenizer_comparison
 
 
 def found(value: float, spread: float = 0.01) -> dict[str, float]:
@@ -42,7 +43,23 @@ def tokens(tmp_path: Path) -> Path:
         "token_lengths": {"1": 5, "2": 16, "3": 40},
         "text_token_lengths": {"1": 100, "2": 500, "3": 300},
         "bases_per_token": 2.22, "vocab_size": 67, "tokens_used": 60,
+        "reverse_complement_share": 0.5, "usage_entropy": 4.44, "unknown_share": 0.0,
     }  # fmt: skip
+    path.write_text(json.dumps(values))
+    return path
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    path = tmp_path / "yeast" / "stats.json"
+    counts = {"split_bases": 500_000, "bases": 1_000_000, "documents": 9, "sentences": 99}
+    leak = {"valid": 0.1228, "test": 0.08}
+    values = {
+        "splits": dict.fromkeys(("train", "valid", "test"), counts),
+        "leak": {"before": leak, "after": {"valid": 0.02, "test": 0.01}},
+        "shares": {"S288C": 0.75, "RM11": 0.25}, "homology": "sketch",
+    }  # fmt: skip
+    path.parent.mkdir()
     path.write_text(json.dumps(values))
     return path
 
@@ -117,6 +134,8 @@ def benchmarks(tmp_path: Path) -> Path:
 
 DRAWINGS: dict[str, tuple[Callable[..., None], list[str], list[str]]] = {
     "assembly": (assembly_overview, ["contigs"], ["chrI", "dropped: mitochondrion"]),
+    "corpus": (corpus_overview, ["corpus"], ["read 2.0 times", "12.3", "RM11"]),
+    "tokenizers": (tokenizer_comparison, ["tokens"], ["67 tokens", "2.22", "98"]),
     "tokens": (token_lengths, ["tokens"], ["2.22 bases per token", "67 tokens, 60 used"]),
     "loss": (loss_curve, ["metrics"], ["best: 2.0200 bits per base"]),
     "bits": (bits_per_base, ["evaluated"], ["2.0000", "2.0300", "pseudo-likelihood"]),

@@ -151,9 +151,11 @@ def variant_files(corpus):
     key = f"corpus.corpora.{corpus}.variants.vcf"
     files = CONFIG.corpus.corpora[corpus].variants.vcf
     return [
-        f"results/corpus/{corpus}/source/{Path(file).name}"
-        if is_address(file)
-        else locate(file, key=key, root=ROOT)
+        (
+            f"results/corpus/{corpus}/source/{Path(file).name}"
+            if is_address(file)
+            else locate(file, key=key, root=ROOT)
+        )
         for file in files
     ]
 

@@ -7,6 +7,8 @@ rule report:
         "results/report/costs.svg",
         "results/report/bits_per_base.svg",
         expand("results/report/assembly_{assembly}.svg", assembly=ASSEMBLIES),
+        expand("results/report/corpus_{corpus}.svg", corpus=CORPORA),
+        "results/report/tokenizers.svg",
         expand("results/report/tokens_{tokenizer}.svg", tokenizer=TOKENIZERS),
         expand("results/report/loss_{model}.svg", model=MODELS),
         expand("results/report/{task}_scores.svg", task=TASKS),
@@ -63,6 +65,52 @@ rule report_assembly:
     localrule: True
     params:
         draw="genome.assembly_overview",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_corpus:
+    input:
+        "results/corpus/{corpus}/stats.json",
+    output:
+        **figure(
+            "corpus_{corpus}",
+            "corpus",
+            "2 Data",
+            what="corpus",
+            of="{corpus}",
+        ),
+    log:
+        "results/logs/report/corpus_{corpus}.log",
+    benchmark:
+        "results/benchmarks/report/corpus_{corpus}.tsv"
+    localrule: True
+    params:
+        draw="corpus.corpus_overview",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_tokenizers:
+    input:
+        expand("results/tokenizer/{tokenizer}/stats.json", tokenizer=TOKENIZERS),
+    output:
+        **figure(
+            "tokenizers",
+            "tokenizers",
+            "2 Data",
+            what="tokenizers",
+            of="all",
+        ),
+    log:
+        "results/logs/report/tokenizers.log",
+    benchmark:
+        "results/benchmarks/report/tokenizers.tsv"
+    localrule: True
+    params:
+        draw="tokenizer.tokenizer_comparison",
         code=code_fingerprint("report"),
     script:
         "../scripts/report_figure.py"
