@@ -51,10 +51,10 @@ class Homology(Section):
         "environment of its own. `none`: left in; the report still says how much leaks.",
     )
     max_kmers: int = Field(
-        20_000_000,
+        10_000_000,
         ge=1_000,
         description="Most held-out 31-mers to tabulate, about 15 bytes each. Larger holdouts are "
-        "sampled, alike everywhere: of 300 million bases, one 31-mer in 15 is looked at.",
+        "sampled, alike everywhere: of 300 million bases, one 31-mer in 30 is looked at.",
     )
     min_length: int = Field(
         500, ge=31, description="Length of the window in which shared 31-mers are counted, bases."

@@ -13,10 +13,10 @@ from pipeline_lib.config.corpus import Corpus, Variants
 from pipeline_lib.corpus.cut import Piece, at_least, cut, subtract
 from pipeline_lib.corpus.haplotypes.consensus import Haplotypes
 from pipeline_lib.corpus.mmseqs import read_hits
-from pipeline_lib.corpus.plan import SPLITS, Plan
+from pipeline_lib.corpus.plan import HELD_OUT_SPLITS, SPLITS, Plan
 from pipeline_lib.corpus.reader import DOCUMENT_SCHEMA
 from pipeline_lib.corpus.regions import bed_regions, tss_regions
-from pipeline_lib.corpus.scan import Scanned, inside, scan_contigs
+from pipeline_lib.corpus.scan import SEEN, Scanned, Search, scan_contigs
 from pipeline_lib.corpus.table import Table
 from pipeline_lib.files import atomic_directory, write_json
 from pipeline_lib.genome.reader import Genome
@@ -32,9 +32,6 @@ SOFT_MASK_SCHEMA = pa.schema(
         ("end", pa.int64()),
     ]
 )
-SEEN = ("before", "after")
-"""Which held-out 31-mers training sequence has: before and after the homology filter."""
-
 Sample = tuple[int, int, int]
 """Number of a sample, its haplotype, and how many variants that has."""
 
@@ -91,17 +88,14 @@ def cut_assembly(
             split: Table(stack, temporary / f"{split}.parquet", DOCUMENT_SCHEMA) for split in SPLITS
         }
         masked = Table(stack, temporary / "soft_masked.parquet", SOFT_MASK_SCHEMA)
-        scans = scan_contigs(
-            genome, opened.contigs, planned.sketch, settings.homology, workers=workers
-        )
-        for contig, scanned in scans:
+        for contig, scanned in scan_contigs(genome, opened.contigs, work.search, workers=workers):
             lower = scanned.lower
             masked.add_columns([assembly, contig, lower.starts, lower.ends])
             for split, wanted in work.splits(contig, scanned).items():
                 for row in work.rows(split, contig, wanted, scanned.unknown):
                     tables[split].add([tables[split].rows, assembly, contig, *row])
             bar.update(opened.contigs[contig])
-        np.save(temporary / "seen.npy", np.packbits(work.seen, axis=1))
+        np.save(temporary / "seen.npy", np.packbits(work.search.seen, axis=1))
         write_json(temporary / "stats.json", {s: dict(c) for s, c in work.stats.items()})
 
 
@@ -120,27 +114,38 @@ class _Assembly:
         hits: dict[str, Intervals],
     ) -> None:
         self._name, self._genome, self._plan, self._seed = name, genome, plan, seed
-        self._settings, self._regions, self._hits = settings, regions, hits
-        self._haplotypes = haplotypes
+        self._settings, self._regions, self._haplotypes = settings, regions, haplotypes
         self.stats = {split: Counter[str]() for split in SPLITS}
-        self.seen = np.zeros((len(SEEN), len(plan.sketch)), dtype=np.bool_)
+        self.search = Search(
+            plan.sketch,
+            settings.homology,
+            {contig: self._training(contig) for contig in genome.contigs},
+            hits,
+            np.zeros((len(SEEN), len(plan.sketch)), dtype=np.bool_),
+        )
 
     def splits(self, contig: str, scanned: Scanned) -> dict[str, Intervals]:
-        """Return what belongs to each split, and note which held-out 31-mers training has."""
-        held = [self._plan.held[s].get((self._name, contig), EMPTY) for s in ("valid", "test")]
-        whole = Intervals.of([(0, self._genome.contigs[contig])])
-        if self._regions is not None:
-            whole = self._regions.get(contig, EMPTY)
-        before = subtract(subtract(whole, held[0]), held[1])
-        after = before
-        if self._settings.homology.method != "none":
-            after = subtract(before, scanned.homologous)
-            after = subtract(after, self._hits.get(contig, EMPTY))
-        for row, training in enumerate((before, after)):
-            self.seen[row, scanned.found[inside(scanned.places, training)]] = True
+        """Return what belongs to each split."""
+        before = self.search.training[contig]
+        after = subtract(before, scanned.homologous)
+        after = subtract(after, self.search.copies.get(contig, EMPTY))
         self.stats["train"]["homologous_bases"] += before.bases - after.bases
-        evaluated = [_intersection(whole, spans) for spans in held]
+        evaluated = [_intersection(self._whole(contig), spans) for spans in self._held(contig)]
         return dict(zip(SPLITS, (after, *evaluated), strict=True))
+
+    def _whole(self, contig: str) -> Intervals:
+        if self._regions is not None:
+            return self._regions.get(contig, EMPTY)
+        return Intervals.of([(0, self._genome.contigs[contig])])
+
+    def _held(self, contig: str) -> list[Intervals]:
+        held = self._plan.held
+        return [held[split].get((self._name, contig), EMPTY) for split in HELD_OUT_SPLITS]
+
+    def _training(self, contig: str) -> Intervals:
+        """Return what would be training sequence without the homology filter."""
+        valid, test = self._held(contig)
+        return subtract(subtract(self._whole(contig), valid), test)
 
     def rows(
         self, split: str, contig: str, wanted: Intervals, unknown: Intervals

@@ -13,10 +13,11 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline_lib.config.corpus import Corpus
-from pipeline_lib.corpus.assembly import SEEN, SOFT_MASK_SCHEMA, cut_assembly
+from pipeline_lib.corpus.assembly import SOFT_MASK_SCHEMA, cut_assembly
 from pipeline_lib.corpus.homology import leaked_share
 from pipeline_lib.corpus.plan import HELD_OUT_SPLITS, SPLITS, Plan, held_out_pieces, plan_corpus
 from pipeline_lib.corpus.reader import DOCUMENT_SCHEMA
+from pipeline_lib.corpus.scan import SEEN
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import atomic_path, read_json, write_json
 from pipeline_lib.genome.reader import Genome
