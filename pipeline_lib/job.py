@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -74,3 +74,13 @@ def _is_snakemake(process: psutil.Process) -> bool:
         return any(Path(part).name.startswith("snakemake") for part in process.cmdline()[:4])
     except (psutil.AccessDenied, psutil.NoSuchProcess):
         return False
+
+
+def folders(genomes: Iterable[str]) -> dict[str, Path]:
+    """Return the folder of each assembly by name, from the genomes that a rule was given."""
+    return {Path(genome).parent.name: Path(genome).parent for genome in genomes}
+
+
+def optional(file: str | Sequence[str]) -> Path | None:
+    """Return an input as a path; None for one that the configuration does not ask for."""
+    return Path(str(file)) if file else None

@@ -195,17 +195,6 @@ def homology_hits(wildcards):
     return []
 
 
-def shard_pieces(wildcards):
-    """Return the pieces that the shards of a split are joined from; none if one job does it."""
-    if CONFIG.shards.pieces == 1:
-        return []
-    return expand(
-        "results/shards/{corpus}/{tokenizer}/pieces/{split}-{piece}",
-        **wildcards,
-        piece=range(CONFIG.shards.pieces),
-    )
-
-
 def tokenizer_corpus(wildcards):
     """Return the corpus that a tokenizer is trained on."""
     return CONFIG.tokenizer.tokenizers[wildcards.tokenizer].corpus

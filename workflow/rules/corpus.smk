@@ -87,7 +87,7 @@ rule corpus_download:
         url=lambda w: next(
             file
             for file in CONFIG.corpus.corpora[w.corpus].variants.vcf
-            if file.endswith(f"/{w.file}")
+            if Path(file).name == w.file
         ),
     script:
         "../scripts/corpus_download.py"

@@ -2,12 +2,12 @@ from pathlib import Path
 
 from pipeline_lib.config.corpus import Corpus
 from pipeline_lib.corpus.build import join_corpus
-from pipeline_lib.job import job
+from pipeline_lib.job import folders, job
 
 with job(snakemake):
     join_corpus(
         {Path(part).name: Path(part) for part in snakemake.input.assemblies},
-        {Path(genome).parent.name: Path(genome).parent for genome in snakemake.input.genomes},
+        folders(snakemake.input.genomes),
         Path(snakemake.input.plan),
         Path(snakemake.output.stats).parent,
         Corpus(**snakemake.params.settings),

@@ -2,15 +2,14 @@ from pathlib import Path
 
 from pipeline_lib.config.corpus import Corpus
 from pipeline_lib.corpus.assembly import cut_assembly
-from pipeline_lib.job import job
+from pipeline_lib.job import job, optional
 
 with job(snakemake):
-    files = {key: snakemake.input.get(key) for key in ("annotation", "haplotypes", "copies")}
-    annotation, haplotypes, hits = (Path(file) if file else None for file in files.values())
+    files, assembly = snakemake.input, snakemake.wildcards.assembly
     cut_assembly(
-        Path(snakemake.input.genome).parent, Path(snakemake.input.plan),
-        Path(snakemake.output[0]), Corpus(**snakemake.params.settings),
-        assembly=snakemake.wildcards.assembly, seed=snakemake.params.seed,
-        workers=snakemake.threads,
-        annotation=annotation, haplotypes=haplotypes, hits=hits,
+        Path(files.genome).parent, Path(files.plan), Path(snakemake.output[0]),
+        Corpus(**snakemake.params.settings),
+        assembly=assembly, seed=snakemake.params.seed, workers=snakemake.threads,
+        annotation=optional(files.annotation), haplotypes=optional(files.haplotypes),
+        hits=optional(files.copies),
     )  # fmt: skip
