@@ -1,5 +1,6 @@
 """Section ``corpus``: how assemblies are cut into sentences, documents and splits."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -137,7 +138,9 @@ class Corpus(CorpusSettings):
     """A corpus: some assemblies, cut and split."""
 
     assemblies: tuple[Name, ...] = Field(
-        min_length=1, description="Names of entries of `genome.assemblies`, or `all`."
+        min_length=1,
+        description="Names of entries of `genome.assemblies`; or `all`: every row of "
+        "`genome.sheet`, or every entry where there is no sheet.",
     )
     holdouts: Holdouts = Field(Holdouts(), description="What is held out.")
     shares: dict[Name, Annotated[float, Field(gt=0.0, le=1.0)]] = Field(
@@ -191,3 +194,18 @@ class CorpusConfig(CorpusSettings):
     @classmethod
     def _spread(cls, section: Any) -> Any:
         return spread_defaults(section, "corpora")
+
+
+def with_all_assemblies(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Return a configuration in which `assemblies: all` of a corpus has become these names."""
+    section = values.get("corpus")
+    corpora = section.get("corpora") if isinstance(section, Mapping) else None
+    if not isinstance(section, Mapping) or not isinstance(corpora, Mapping):
+        return dict(values)
+    named = {
+        name: {**corpus, "assemblies": names}
+        if isinstance(corpus, Mapping) and corpus.get("assemblies") == "all"
+        else corpus
+        for name, corpus in corpora.items()
+    }
+    return {**values, "corpus": {**section, "corpora": named}}

@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from pipeline_lib.config.base import Name, Section
-from pipeline_lib.config.corpus import CorpusConfig
+from pipeline_lib.config.corpus import CorpusConfig, with_all_assemblies
 from pipeline_lib.config.evaluation import EvaluationConfig
 from pipeline_lib.config.finetuning import FinetuningConfig
 from pipeline_lib.config.genome import GenomeConfig
@@ -52,14 +52,9 @@ class Config(Section):
     def _all_assemblies(cls, values: Any) -> Any:
         """Let `assemblies: all` of a corpus name every entry of `genome.assemblies`."""
         try:
-            names = tuple(values["genome"]["assemblies"])
-            corpora = dict(values["corpus"]["corpora"])
-            for name, corpus in corpora.items():
-                if corpus.get("assemblies") == "all":
-                    corpora[name] = {**corpus, "assemblies": names}
-        except (KeyError, TypeError, AttributeError):  # something else is wrong: said elsewhere
+            return with_all_assemblies(values, tuple(values["genome"]["assemblies"]))
+        except (KeyError, TypeError):  # something else is wrong: said elsewhere
             return values
-        return {**values, "corpus": {**values["corpus"], "corpora": corpora}}
 
     @model_validator(mode="after")
     def _references(self) -> Self:

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from pipeline_lib.config.archives import Ensembl
 from pipeline_lib.config.base import Name
+from pipeline_lib.config.corpus import with_all_assemblies
 from pipeline_lib.config.genome import SOURCES, Assembly
 from pipeline_lib.errors import ConfigError
 
@@ -68,7 +69,7 @@ def with_sheet(values: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
     """Return a configuration with the rows of a sheet under the entries of `genome.assemblies`.
 
     An entry of the same name is layered over its row; if it names a source of its own, then the
-    row's source and checksums do not count.
+    row's source and checksums do not count. `assemblies: all` of a corpus means all rows.
     """
     genome = {**values["genome"], "sheet": str(path)}
     given = genome.get("assemblies")
@@ -77,7 +78,7 @@ def with_sheet(values: Mapping[str, Any], path: str | Path) -> dict[str, Any]:
     merged = {name: _layered(row, entries.get(name, {})) for name, row in rows.items()}
     if given is None or isinstance(given, Mapping):
         genome["assemblies"] = merged | {n: e for n, e in entries.items() if n not in merged}
-    return {**values, "genome": genome}
+    return with_all_assemblies({**values, "genome": genome}, tuple(rows))
 
 
 def _layered(row: dict[str, Any], entry: Any) -> Any:

@@ -187,13 +187,13 @@ def encode_documents(
     """Yield the tokens of documents ``first`` to ``last``, in order.
 
     A few chunks are in memory at a time. Encoding does not hold the interpreter's lock, so that
-    threads share the work; each has files of its own.
+    threads share the work; each reads files of its own.
     """
-    local = threading.local()
+    local, encoder = threading.local(), SentenceEncoder(tokenizer)
 
     def work(chunk: list[Document]) -> list[Encoded]:
         if not hasattr(local, "encode"):
-            local.encode = _ChunkEncoder(genomes, haplotypes, tokenizer)
+            local.encode = _ChunkEncoder(Sequences(genomes, haplotypes), encoder)
         encoded: list[Encoded] = local.encode(chunk)
         return encoded
 
@@ -211,9 +211,8 @@ def encode_documents(
 class _ChunkEncoder:
     """Encodes a few documents at once."""
 
-    def __init__(self, genomes: dict[str, Path], haplotypes: Path | None, tokenizer: Path) -> None:
-        self._sequences = Sequences(genomes, haplotypes)
-        self._encoder = SentenceEncoder(tokenizer)
+    def __init__(self, sequences: Sequences, encoder: SentenceEncoder) -> None:
+        self._sequences, self._encoder = sequences, encoder
 
     def __call__(self, chunk: list[Document]) -> list[Encoded]:
         letters = [self._sequences.letters(document) for document in chunk]

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline_lib.config import load_config
 from pipeline_lib.config.loading import merge, read_yaml
-from pipeline_lib.config.sheet import COLUMNS, sheet_assemblies
+from pipeline_lib.config.sheet import COLUMNS, sheet_assemblies, with_sheet
 from pipeline_lib.errors import ConfigError
 
 HEADER = "assembly\tspecies\taccession\tensembl_species\tensembl_release\tucsc\tpath\tmd5\n"
@@ -153,3 +153,17 @@ def test_wrong_entries(entry: dict[str, Any], words: list[str], demo: dict[str, 
     for word in words:
         assert word in str(raised.value)
     assert "0a1b2c3d" not in str(raised.value)
+
+
+def test_all_assemblies_are_those_of_the_sheet(tmp_path):
+    """The entries of a default configuration below are not meant."""
+    sheet = tmp_path / "species.tsv"
+    sheet.write_text("assembly\tspecies\tucsc\none\tA\tsacCer3\ntwo\tB\tdm6\n")
+    corpus = {"assemblies": "all", "holdouts": {"valid": {"contigs": ["a"]},
+                                                "test": {"contigs": ["b"]}}}  # fmt: skip
+    genome = {"sheet": str(sheet), "assemblies": {"other": {"ucsc": "hg38"}}}
+    values = {"genome": genome, "corpus": {"corpora": {"c": corpus}}}
+    merged = with_sheet(values, sheet)
+    assert merged["corpus"]["corpora"]["c"]["assemblies"] == ("one", "two")
+    assert list(merged["genome"]["assemblies"]) == ["one", "two", "other"]
+    assert values["corpus"]["corpora"]["c"]["assemblies"] == "all"

@@ -43,6 +43,13 @@ def test_decoding_undoes_encoding(plain, text: str) -> None:
     assert plain.decode(plain.encode(text).ids) == text
 
 
+@given(text=short_n)
+@ONCE
+def test_the_fast_way_can_be_undone(encoder, text: str) -> None:
+    tokens, _ = encoder.encode([text.encode()])
+    assert encoder.decode(tokens) == text.encode()
+
+
 @given(sentences=st.lists(any_n, max_size=5))
 @ONCE
 def test_sentence_encoder_gives_the_plain_ids(plain, encoder, sentences: list[str]) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from pipeline_lib.corpus.reader import read_documents
 from pipeline_lib.files import read_json
@@ -155,3 +156,16 @@ def test_published_holdouts_have_their_published_sizes(root: Path) -> None:
         rows = [line.split("\t") for line in path.read_text().splitlines()]
         sizes[path.stem] = sum(int(end) - int(start) for _, start, end in rows)
     assert sizes == {"sacCer3": 861_100, "TAIR10": 11_182_947, "dm6": 11_463_658}
+
+
+def test_no_preset_mixes_with_the_default(root: Path) -> None:
+    """A corpus, tokenizer or model of the demo's name would be layered over the demo's."""
+    default = yaml.safe_load((root / "config/config.yaml").read_text())
+    for path in (root / "config" / "species").glob("*.yaml"):
+        preset = yaml.safe_load(path.read_text())
+        for section, entries in (
+            ("genome", "assemblies"), ("corpus", "corpora"), ("tokenizer", "tokenizers"),
+            ("pretraining", "models"),
+        ):  # fmt: skip
+            names = set(preset[section].get(entries, {}))
+            assert not names & set(default[section][entries]), path.name
