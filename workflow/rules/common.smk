@@ -125,6 +125,16 @@ def corpus_genomes(wildcards):
     return genome_files(CONFIG.corpus.corpora[wildcards.corpus].assemblies)
 
 
+def outside_tool(command):
+    """Return a shell command that says what to do if its program is not installed."""
+    missing = (
+        f"{command[0]} is not installed. To fix: run snakemake with `--sdm conda`, which "
+        f"installs it, or install {command[0]} yourself."
+    )
+    check = f"command -v {command[0]} > /dev/null || {{ echo {shlex.quote(missing)}; exit 1; }}"
+    return f"{check}; {shlex.join(command)}"
+
+
 def lift_of(corpus):
     """Return how the holdouts of a corpus are carried over to other assemblies, or None."""
     return CONFIG.corpus.corpora[corpus].holdouts.lift

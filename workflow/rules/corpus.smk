@@ -41,7 +41,7 @@ rule corpus_lift:
         mem_mb=16000,
         runtime=240,
     params:
-        command=lambda w, input, output, threads: shlex.join(
+        command=lambda w, input, output, threads: outside_tool(
             lift_command(
                 Path(input.genome),
                 Path(input.queries),
@@ -51,7 +51,7 @@ rule corpus_lift:
             )
         ),
     shell:
-        "{params.command} 2> {log}"
+        "( {params.command} ) > {log} 2>&1"
 
 
 rule corpus_plan:
@@ -132,7 +132,7 @@ rule corpus_search:
         mem_mb=32000,
         runtime=720,
     params:
-        command=lambda w, input, output, threads: shlex.join(
+        command=lambda w, input, output, threads: outside_tool(
             search_command(
                 Path(input.plan) / "queries.fa",
                 Path(input.genome),
@@ -143,7 +143,7 @@ rule corpus_search:
             )
         ),
     shell:
-        "{params.command} > {log} 2>&1"
+        "( {params.command} ) > {log} 2>&1"
 
 
 rule corpus_cut:
