@@ -1,6 +1,6 @@
 """Damaged files give a sentence or a result: no traceback, no hang, nothing half-written.
 
-FUZZ_INPUTS is the number of damaged files of each kind: 100, or 2,500 in a full run.
+FUZZ_INPUTS is the number of damaged files of each kind: 40, or 2,500 in a full run.
 """
 
 import gzip
@@ -18,7 +18,7 @@ from pipeline_lib.genome import prepare_annotation, prepare_genome
 from tests.fuzz.mutate import mutate
 from tests.genome.twobit_writer import write_twobit
 
-INPUTS = int(os.environ.get("FUZZ_INPUTS", "100"))
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "40"))
 LONGEST = 5.0  # seconds for one file
 SETTINGS = Assembly(path="genome.fa", min_contig_length=1, drop_organelles=())
 

@@ -17,7 +17,7 @@ from pipeline_lib.errors import InputError
 from pipeline_lib.genome.reader import Genome
 from tests.fuzz.mutate import mutate
 
-INPUTS = int(os.environ.get("FUZZ_INPUTS", "100"))
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "40"))
 SECONDS = 20
 SAMPLES = ["HG1", "HG2", "NA3"]
 CONTIGS = {"1": 400, "2": 90}
