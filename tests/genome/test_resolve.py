@@ -28,14 +28,16 @@ ENTRY = "GCF_000001735.4_TAIR10.1"
 NCBI = f"genomes/all/GCF/000/001/735/{ENTRY}"
 ENSEMBL = "release-99/fasta/saccharomyces_cerevisiae/dna"
 GFF3 = "release-99/gff3/saccharomyces_cerevisiae"
-FASTA = gzip.compress(b">NC_003070.9 Arabidopsis thaliana chromosome 1\n" + b"ACGT" * 5000 + b"\n")
+FASTA = gzip.compress(
+    b">NC_003070.9 Arabidopsis thaliana chromosome 1\n" + b"ACGT" * 5000 + b"\n", mtime=0
+)
 REPORT = (
     "# Assembly name:  TAIR10.1\r\n"
     "# Sequence-Name\tSequence-Role\tAssigned-Molecule\tAssigned-Molecule-Location/Type\t"
     "GenBank-Accn\tRelationship\tRefSeq-Accn\tAssembly-Unit\tSequence-Length\tUCSC-style-name\r\n"
     "1\tassembled-molecule\t1\tChromosome\tCP002684.1\t<>\tNC_003070.9\tPrimary\t20000\tna\r\n"
 )
-GFF = gzip.compress(b"##gff-version 3\nNC_003070.9\tx\tgene\t1\t9\t.\t+\t.\tID=g\n")
+GFF = gzip.compress(b"##gff-version 3\nNC_003070.9\tx\tgene\t1\t9\t.\t+\t.\tID=g\n", mtime=0)
 
 
 def put(root: Path, path: str, content: bytes | str) -> None:
@@ -165,6 +167,7 @@ YEAST = {"ensembl": {"species": "Saccharomyces cerevisiae", "release": 99}}
 @pytest.mark.parametrize(
     ("role", "content"),
     [("sequence", FASTA), ("annotation", GFF), ("assembly_report", REPORT.encode())],
+    ids=["sequence", "annotation", "assembly_report"],
 )
 def test_ncbi(role: str, content: bytes, base: str, tmp_path: Path) -> None:
     assembly = entry(base, annotation="archive", **TAIR)
