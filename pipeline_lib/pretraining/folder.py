@@ -11,14 +11,15 @@ from pipeline_lib import __version__
 from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import atomic_directory, read_json
-from pipeline_lib.models.bert import from_transformers, to_transformers, transformers_config
+from pipeline_lib.models.adapters import adapter_of, read_architecture
+from pipeline_lib.models.build import LanguageModel, build_model
 from pipeline_lib.models.masked import MaskedLanguageModel
 from pipeline_lib.tokenizer.encode import write_tokenizer_files
 
 
 def save_model(
     directory: Path,
-    model: MaskedLanguageModel,
+    model: LanguageModel,
     architecture: Architecture,
     tokenizer: Path,
     *,
@@ -35,25 +36,39 @@ def save_model(
     card
         Text of the model card, Markdown.
     """
-    config = transformers_config(architecture, model.encoder.vocab_size)
+    adapter = adapter_of(architecture)
+    config = adapter.config(architecture, model.encoder.vocab_size)
     config["dnalm"] = {"version": __version__, "architecture": architecture.model_dump(mode="json")}
     with atomic_directory(directory) as temporary:
         (temporary / "config.json").write_text(json.dumps(config, indent=2) + "\n")
         weights = temporary / "model.safetensors"
-        save_file(to_transformers(model), weights, {"format": "pt"})
+        save_file(adapter.export(model), weights, {"format": "pt"})
         weights.chmod(0o644)  # the library writes it for its owner alone
         write_tokenizer_files(tokenizer, temporary, context_length=architecture.context_length)
         (temporary / "README.md").write_text(card)
 
 
 def load_model(directory: Path) -> tuple[MaskedLanguageModel, Architecture]:
-    """Load a model folder of ours, or of ``BertForMaskedLM``.
+    """Load a model of masked tokens from a folder of ours, or of a class of ``transformers``.
 
     Raises
     ------
     InputError
-        If the folder is not a model, or its weights do not fit its configuration.
+        If the folder is not such a model, or its weights do not fit its configuration.
     """
+    model, architecture = load_language_model(directory)
+    if not isinstance(model, MaskedLanguageModel):
+        raise InputError(
+            "a model of the next token",
+            path=directory,
+            expected="a model of masked tokens",
+            remedy="give a folder whose `attention` is not `causal`",
+        )
+    return model, architecture
+
+
+def load_language_model(directory: Path) -> tuple[LanguageModel, Architecture]:
+    """Load a model of masked tokens or of the next token; otherwise as :func:`load_model`."""
     directory = Path(directory)
     for name in ("config.json", "model.safetensors"):
         if not (directory / name).exists():
@@ -64,10 +79,14 @@ def load_model(directory: Path) -> tuple[MaskedLanguageModel, Architecture]:
                 remedy="give the folder `results/pretraining/MODEL/model`",
             )
     config: dict[str, Any] = read_json(directory / "config.json")
-    architecture = _architecture(config, directory)
-    model = MaskedLanguageModel(architecture, config["vocab_size"])
-    state = from_transformers(load_file(directory / "model.safetensors"), architecture)
-    model.load_state_dict(state)
+    architecture = (
+        Architecture(**config["dnalm"]["architecture"])
+        if "dnalm" in config
+        else read_architecture(config)
+    )
+    model = build_model(architecture, config["vocab_size"])
+    state = load_file(directory / "model.safetensors")
+    model.load_state_dict(adapter_of(architecture).read(state, architecture).weights)
     return model, architecture
 
 
@@ -75,25 +94,3 @@ def copy_model(source: Path, destination: Path) -> None:
     """Copy a model folder."""
     with atomic_directory(destination) as temporary:
         shutil.copytree(source, temporary, dirs_exist_ok=True)
-
-
-def _architecture(config: dict[str, Any], directory: Path) -> Architecture:
-    if "dnalm" in config:
-        return Architecture(**config["dnalm"]["architecture"])
-    if config.get("model_type") != "bert" or config.get("hidden_act") != "gelu":
-        raise InputError(
-            f"a model of type {config.get('model_type')!r} with {config.get('hidden_act')!r}",
-            path=directory / "config.json",
-            expected="model_type 'bert' with hidden_act 'gelu'",
-            remedy="give a BERT for masked tokens",
-        )
-    return Architecture(
-        layers=config["num_hidden_layers"],
-        width=config["hidden_size"],
-        heads=config["num_attention_heads"],
-        feedforward_width=config["intermediate_size"],
-        context_length=config["max_position_embeddings"],
-        dropout=config["hidden_dropout_prob"],
-        norm_epsilon=config["layer_norm_eps"],
-        init_std=config.get("initializer_range", 0.02),
-    )

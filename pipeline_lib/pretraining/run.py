@@ -13,7 +13,7 @@ from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.config.pretraining import Model
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import atomic_path, checksum, write_text
-from pipeline_lib.models.bert import fits_transformers
+from pipeline_lib.models.adapters import adapter_of
 from pipeline_lib.models.masked import MaskedLanguageModel
 from pipeline_lib.pretraining.checkpoints import Checkpoints, fingerprint
 from pipeline_lib.pretraining.data import Samples
@@ -152,9 +152,9 @@ def _card(
         'model = AutoModelForMaskedLM.from_pretrained("path/to/this/folder")\n'
         'tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")\n'
         "```"
-        if fits_transformers(shape)
+        if adapter_of(shape).fits(shape)
         else "Load it with `pipeline_lib.pretraining.folder.load_model`: `transformers` has no\n"
-        "class for a BERT with norms first or rotary positions."
+        "class for a model of this shape."
     )
     return f"""# {name}
 
