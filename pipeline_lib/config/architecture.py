@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from pipeline_lib.config.base import Section, Share
+from pipeline_lib.config.memory import Memory
 
 
 class Architecture(Section):
@@ -91,6 +92,11 @@ class Architecture(Section):
         "tied",
         description="Output matrix: that of the embeddings, or a perceptron of its own (DNAGPT).",
     )
+    memory: Memory | None = Field(
+        None,
+        description="Read long inputs segment by segment, with memory that carries on; "
+        "`context_length` is then the length of a segment.",
+    )
     dropout: Share = Field(0.1, description="Dropout of hidden vectors and attention.")
     norm_epsilon: float = Field(1e-12, gt=0, description="Epsilon of the layer norms.")
     init_std: float = Field(0.02, gt=0, description="Standard deviation of initial weights.")
@@ -100,10 +106,22 @@ class Architecture(Section):
         "residual stream (GPT-2, GENA-LM).",
     )
 
+    @property
+    def input_length(self) -> int:
+        """Most tokens of one input, [CLS] and the last [SEP] included."""
+        if self.memory is not None:
+            return self.memory.input_length(self.context_length)
+        return self.context_length
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         for problem in (*self._shape_problems(), *self._attention_problems()):
             raise ValueError(problem)
+        if self.memory is not None:
+            for problem in self.memory.problems(
+                self.context_length, causal=self.attention == "causal", tracks=self.tracks > 0
+            ):
+                raise ValueError(problem)
         return self
 
     def _shape_problems(self) -> Iterator[str]:

@@ -71,6 +71,11 @@ class HyenaArchitecture(Section):
     )
 
     @property
+    def input_length(self) -> int:
+        """Most tokens of one training input."""
+        return self.context_length
+
+    @property
     def taps(self) -> int:
         """Number of taps of a filter, to which its time axis is scaled."""
         return self.filter_length or self.context_length + EXTRA_TAPS

@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline_lib.config.architecture import Architecture
+from pipeline_lib.config.family import AnyArchitecture, architecture_class
 from pipeline_lib.config.base import Section, without_none
 from pipeline_lib.config.needs import locate
 from pipeline_lib.config.root import Config, ReferenceError_
@@ -92,7 +92,7 @@ def merge(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
 
 def load_architecture(
     preset: str, changes: Mapping[str, Any], folders: Iterable[Path]
-) -> Architecture:
+) -> AnyArchitecture:
     """Read ``PRESET.yaml`` from the first of ``folders`` that has it, and apply ``changes``.
 
     Raises
@@ -110,7 +110,8 @@ def load_architecture(
             remedy=(f"write {' or '.join(map(repr, near))}, or " if near else "")
             + f"add config/models/{preset}.yaml",
         )
-    return _load(Architecture, merge(read_yaml(presets[preset]), changes), [presets[preset]])
+    values = merge(read_yaml(presets[preset]), changes)
+    return _load(architecture_class(values), values, [presets[preset]])
 
 
 def _presets(folder: Path) -> list[Path]:

@@ -76,12 +76,12 @@ class Config(Section):
         for name, model in models.items():
             _known(f"pretraining.models.{name}.corpus", model.corpus, corpora)
             _known(f"pretraining.models.{name}.tokenizer", model.tokenizer, tokenizers)
-            if tokenizers[model.tokenizer].overlapping:
+            if model.number_tasks and tokenizers[model.tokenizer].vocabulary != "dnagpt":
                 raise ReferenceError_(
                     f"pretraining.models.{name}.tokenizer",
                     model.tokenizer,
-                    "a tokenizer without `overlapping`: the neighbours of a hidden word that "
-                    "overlaps them give its bases away",
+                    "a tokenizer with `vocabulary: dnagpt`, since `number_tasks` are given: only "
+                    "it has the words that ask for a number or a class",
                 )
         for name, task in self.finetuning.tasks.items():
             _known(f"finetuning.tasks.{name}.assembly", task.assembly, assemblies)

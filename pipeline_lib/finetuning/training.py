@@ -16,7 +16,7 @@ from pipeline_lib.config.finetuning import FinetuningSettings
 from pipeline_lib.errors import TrainingError
 from pipeline_lib.finetuning.encoding import EncodedExamples, training_batches
 from pipeline_lib.models.classifier import SequenceClassifier
-from pipeline_lib.pretraining.loop import autocast
+from pipeline_lib.pretraining.losses import autocast
 from pipeline_lib.pretraining.optimizer import learning_rate, make_optimizer, set_learning_rate
 from pipeline_lib.progress import progress
 

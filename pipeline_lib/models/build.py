@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from pipeline_lib.config.architecture import Architecture
+from pipeline_lib.config.family import AnyArchitecture
 from pipeline_lib.config.hyena import HyenaArchitecture
 from pipeline_lib.models.causal import CausalLanguageModel
 from pipeline_lib.models.hyena_language import HyenaLanguageModel
 from pipeline_lib.models.masked import MaskedLanguageModel
+from pipeline_lib.models.recurrent_memory import RecurrentMemoryModel
 
-AnyArchitecture = Architecture | HyenaArchitecture
 LanguageModel = MaskedLanguageModel | CausalLanguageModel | HyenaLanguageModel
 
 
@@ -30,4 +30,6 @@ def build_model(
         return HyenaLanguageModel(architecture, vocab_size, complements)
     if architecture.attention == "causal":
         return CausalLanguageModel(architecture, vocab_size)
+    if architecture.memory is not None:
+        return RecurrentMemoryModel(architecture, vocab_size)
     return MaskedLanguageModel(architecture, vocab_size)

@@ -16,6 +16,9 @@ from pipeline_lib.models.transformer import Transformer
 class CausalLanguageModel(nn.Module):
     """Decoder, output layer and, with the setting ``numbers``, a head that predicts a number."""
 
+    causal = True
+    packs = True
+
     def __init__(self, architecture: Architecture, vocab_size: int) -> None:
         super().__init__()
         if architecture.attention != "causal":
@@ -74,6 +77,21 @@ class CausalLanguageModel(nn.Module):
             return self.head(hidden)  # type: ignore[no-any-return]
         return functional.linear(hidden, self.encoder.tokens.weight)
 
+    def numbers(self, hidden: Tensor) -> Tensor:
+        """Return the numbers predicted at some tokens; (...) of (..., width).
+
+        Raises
+        ------
+        InputError
+            If the model has no such head.
+        """
+        if self.regression is None:
+            raise InputError(
+                "the model has no head for numbers",
+                remedy="set `numbers: true` in its architecture and train it again",
+            )
+        return self.regression(hidden).squeeze(-1)  # type: ignore[no-any-return]
+
     def next_scores(self, tokens: Tensor, cache: Cache | None = None) -> Tensor:
         """Return the scores of what follows the last token; (batch, vocabulary)."""
         return self.scores(self.encoder(tokens, cache=cache)[:, -1])
@@ -88,14 +106,9 @@ class CausalLanguageModel(nn.Module):
         InputError
             If the model has no such head.
         """
-        if self.regression is None:
-            raise InputError(
-                "the model has no head for numbers",
-                remedy="set `numbers: true` in its architecture and train it again",
-            )
         hidden = self.encoder(tokens, mask, numbers=numbers)
         if mask is None:
-            return self.regression(hidden[:, -1]).squeeze(-1)  # type: ignore[no-any-return]
+            return self.numbers(hidden[:, -1])
         last = mask.sum(dim=1) - 1
         index = last[:, None, None].expand(-1, 1, hidden.shape[2])
-        return self.regression(hidden.gather(1, index)[:, 0]).squeeze(-1)  # type: ignore[no-any-return]
+        return self.numbers(hidden.gather(1, index)[:, 0])

@@ -31,7 +31,7 @@ class Hyena(nn.Module):
     def __init__(self, architecture: HyenaArchitecture, vocab_size: int) -> None:
         super().__init__()
         self.architecture = architecture
-        self.vocab_size = vocab_size
+        self.vocab_size, self.width = vocab_size, architecture.width
         self.tokens = nn.Embedding(vocab_size, architecture.width)
         self.dropout = nn.Dropout(architecture.embedding_dropout)
         self.layers = nn.ModuleList(Layer(architecture) for _ in range(architecture.layers))

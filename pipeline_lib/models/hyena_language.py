@@ -26,6 +26,8 @@ class HyenaLanguageModel(nn.Module):
         For `equivariant`: the id of the complement of every token, its own id where it has none.
     """
 
+    packs = False
+
     def __init__(
         self,
         architecture: HyenaArchitecture,
@@ -33,6 +35,7 @@ class HyenaLanguageModel(nn.Module):
         complements: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
+        self.causal = not architecture.bidirectional
         self.encoder: Hyena | BothStrands
         if architecture.equivariant:
             self.encoder = BothStrands(architecture, vocab_size, complements or ())
@@ -61,6 +64,10 @@ class HyenaLanguageModel(nn.Module):
         hidden = self.encoder(tokens, mask)
         if targets is not None:
             hidden = hidden.flatten(0, 1).index_select(0, targets.flatten().nonzero().squeeze(1))
+        return self.scores(hidden)
+
+    def scores(self, hidden: Tensor) -> Tensor:
+        """Return the scores of all tokens; (..., vocabulary) of (..., width)."""
         if isinstance(self.encoder, BothStrands):
             return self.encoder.scores(hidden)
         return _scores(hidden, self.encoder.tokens.weight)
@@ -103,6 +110,7 @@ class BothStrands(nn.Module):
                 remedy="use a tokenizer of single nucleotides with `equivariant`",
             )
         self.architecture = architecture
+        self.vocab_size, self.width = vocab_size, 2 * architecture.width
         self.strand = Hyena(architecture, vocab_size)
         self.register_buffer("complements", torch.tensor(complements), persistent=False)
 

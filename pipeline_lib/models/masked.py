@@ -15,6 +15,11 @@ from pipeline_lib.models.transformer import Transformer
 class MaskedLanguageModel(nn.Module):
     """Encoder and output layer; the output matrix is the token embedding."""
 
+    causal = False
+    packs = True
+    """Takes sequences of unequal length end to end instead of padded."""
+    encoder_class: type[Transformer] = Transformer
+
     def __init__(self, architecture: Architecture, vocab_size: int) -> None:
         super().__init__()
         if architecture.attention == "causal":
@@ -24,7 +29,7 @@ class MaskedLanguageModel(nn.Module):
                 remedy="choose another preset, such as bert-base or moderngena-base",
             )
         narrow, bias = architecture.embedding_width or architecture.width, architecture.bias
-        self.encoder = Transformer(architecture, vocab_size)
+        self.encoder = self.encoder_class(architecture, vocab_size)
         self.transform = nn.Linear(architecture.width, narrow, bias=bias)
         self.activation = activation(architecture)
         self.norm = nn.LayerNorm(narrow, eps=architecture.norm_epsilon, bias=bias)
@@ -62,9 +67,12 @@ class MaskedLanguageModel(nn.Module):
             Logits in the order of the positions; (targets, vocabulary).
         """
         hidden = self.encoder(tokens, mask, lengths=lengths, tracks=tracks).flatten(0, -2)
-        chosen = hidden.index_select(0, targets.flatten().nonzero().squeeze(1))
-        chosen = self.norm(self.activation(self.transform(chosen)))
-        return functional.linear(chosen, self.encoder.tokens.weight, self.bias)
+        return self.scores(hidden.index_select(0, targets.flatten().nonzero().squeeze(1)))
+
+    def scores(self, hidden: Tensor) -> Tensor:
+        """Return the scores of all tokens; (..., vocabulary) of (..., width)."""
+        hidden = self.norm(self.activation(self.transform(hidden)))
+        return functional.linear(hidden, self.encoder.tokens.weight, self.bias)
 
     def start_from_frequencies(self, counts: Tensor) -> None:
         """Set the output bias to the log frequencies of tokens, counted in the training data.

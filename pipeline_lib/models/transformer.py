@@ -41,7 +41,7 @@ class Transformer(nn.Module):
     def __init__(self, architecture: Architecture, vocab_size: int) -> None:
         super().__init__()
         self.architecture = architecture
-        self.vocab_size = vocab_size
+        self.vocab_size, self.width = vocab_size, architecture.width
         narrow = architecture.embedding_width or architecture.width
         self.tokens = nn.Embedding(vocab_size, narrow)
         learned = architecture.positions == "learned"
@@ -135,9 +135,13 @@ class Transformer(nn.Module):
         *,
         tracks: Tensor | None = None,
         numbers: Numbers | None = None,
+        vectors: Tensor | None = None,
     ) -> Tensor:
-        """Return what enters the first layer; (batch, length, width)."""
-        hidden = self.tokens(tokens)  # (batch, length, embedding width)
+        """Return what enters the first layer; (batch, length, width).
+
+        ``vectors`` stand in for the embeddings of the tokens; (batch, length, embedding width).
+        """
+        hidden = self.tokens(tokens) if vectors is None else vectors
         if self.convolved is not None:
             hidden = self.convolved(hidden, layout.mask)
         if (tracks is None) != (self.tracks is None) or (numbers is not None and not self.numbers):

@@ -6,7 +6,6 @@ few parts at a time, so that memory is bounded by the size of a part, not of the
 """
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -198,14 +197,3 @@ class Samples:
         piece, pieces = sample - int(self._firsts[document]), int(self._pieces[document])
         left, right = piece * length // pieces, (piece + 1) * length // pieces
         return part, int(begins[row]) + left, int(begins[row]) + right
-
-
-def prefetched(samples: Samples, begin: int, size: int, batches: int) -> Iterator[Batch]:
-    """Yield consecutive batches; the next one is made while the current one is used."""
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
-        upcoming = pool.submit(samples.batch, begin, size)
-        for number in range(1, batches + 1):
-            batch = upcoming.result()
-            if number < batches:
-                upcoming = pool.submit(samples.batch, begin + number * size, size)
-            yield batch

@@ -6,7 +6,7 @@ import math
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -17,17 +17,18 @@ import torch
 from torch.nn import functional
 
 from pipeline_lib.config.pretraining import PretrainingSettings
-from pipeline_lib.errors import TrainingError
-from pipeline_lib.models.masked import MaskedLanguageModel
+from pipeline_lib.errors import InputError, TrainingError
+from pipeline_lib.models.build import LanguageModel
 from pipeline_lib.pretraining.checkpoints import Checkpoints
-from pipeline_lib.pretraining.data import Batch, Samples, prefetched
-from pipeline_lib.pretraining.masking import Masked, mask_tokens
+from pipeline_lib.pretraining.data import Batch, Samples
+from pipeline_lib.pretraining.losses import autocast, encode, losses
+from pipeline_lib.pretraining.objective import Objective
 from pipeline_lib.pretraining.optimizer import learning_rate, make_optimizer, set_learning_rate
+from pipeline_lib.pretraining.sentence_order import SentenceOrderHead
+from pipeline_lib.pretraining.stream import Stream
 from pipeline_lib.progress import progress_bar
-from pipeline_lib.tokenizer.vocabulary import Vocabulary
 
 logger = logging.getLogger(__name__)
-VALIDATION_SEED = 1_000_003
 VALIDATION_BATCH = 64
 
 
@@ -37,27 +38,55 @@ class Training:
 
     Attributes
     ----------
+    order
+        The classifier of the order of halves, if it is part of the objective.
     step
         Optimizer steps done.
+    seconds
+        Time that they took, validation included.
+    skipped
+        Samples so far in which there was nothing to predict: all N, or too short.
     best
         Lowest validation loss so far, and the weights that gave it.
     """
 
-    model: MaskedLanguageModel
+    model: LanguageModel
     settings: PretrainingSettings
-    samples: Samples
+    objective: Objective
+    stream: Stream
     validation: Samples
-    vocabulary: Vocabulary
     checkpoints: Checkpoints
-    seed: int
     device: torch.device
+    order: SentenceOrderHead | None = None
     step: int = 0
+    seconds: float = 0.0
+    skipped: int = 0
     best: float = math.inf
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
     optimizer: torch.optim.AdamW = field(init=False)
 
     def __post_init__(self) -> None:
-        self.optimizer = make_optimizer(self.model, self.settings)
+        self.optimizer = make_optimizer(self.trained, self.settings)
+
+    @property
+    def trained(self) -> torch.nn.ModuleDict:
+        """All that is trained: the model, and what is needed for pretraining alone."""
+        parts: dict[str, torch.nn.Module] = {"model": self.model}
+        return torch.nn.ModuleDict(parts | ({"order": self.order} if self.order else {}))
+
+    @property
+    def done(self) -> float:
+        """Share of the run that is done, by the clock if it is limited by time."""
+        if self.settings.minutes is None:
+            return self.step / self.settings.steps
+        return min(1.0, self.seconds / (60 * self.settings.minutes))
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run; if it is limited by time, as many as are to be expected."""
+        if self.settings.minutes is None:
+            return self.settings.steps
+        return max(self.step + 1, round(self.step / max(self.done, 1e-9)))
 
     @property
     def metrics(self) -> Path:
@@ -67,7 +96,9 @@ class Training:
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint holds."""
         return {
-            "model": self.model.state_dict(),
+            "model": self.trained.state_dict(),
+            "seconds": self.seconds,
+            "skipped": self.skipped,
             "optimizer": self.optimizer.state_dict(),
             "random": torch.get_rng_state(),
             "best": self.best,
@@ -82,7 +113,8 @@ class Training:
             return
         self.step, self.best = state["step"], state["best"]
         self.best_weights = state["best_weights"]
-        self.model.load_state_dict(state["model"])
+        self.seconds, self.skipped = state["seconds"], state["skipped"]
+        self.trained.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         torch.set_rng_state(state["random"])
         _keep_lines_up_to(self.metrics, self.step)
@@ -100,80 +132,93 @@ def train(training: Training) -> None:
         After SIGTERM or SIGINT, once a checkpoint is written.
     """
     settings = training.settings
-    batches = prefetched(
-        training.samples,
-        training.step * settings.batch_size,
-        settings.batch_size,
-        settings.steps - training.step,
-    )
     with (
         _stop_signals() as stopped,
         progress_bar("pretraining", total=None, unit="token") as bar,
         training.metrics.open("a") as metrics,
     ):
-        clock, tokens, losses = time.monotonic(), 0, list[float]()
-        for batch in batches:
+        clock, tokens, found = time.monotonic(), 0, list[float]()
+        before, begun = training.seconds, time.monotonic()
+        for batch in training.stream.batches(training.step):
+            if training.done >= 1:  # a finished run is continued for no more than its results
+                break
             rate = learning_rate(
                 training.step,
                 peak=settings.learning_rate,
                 warmup=settings.warmup_steps,
-                total=settings.steps,
+                total=training.steps,
                 schedule=settings.schedule,
             )
             loss, norm = _step(training, batch, rate)
             training.step += 1
-            losses.append(loss)
+            training.seconds = before + time.monotonic() - begun
+            found.append(loss)
             tokens += int(batch.lengths.sum())
             bar.update(int(batch.lengths.sum()))
-            last = training.step == settings.steps
+            last = training.done >= 1
             if last or training.step % settings.log_every == 0:
                 seconds = time.monotonic() - clock
-                left = seconds / len(losses) * (settings.steps - training.step)
+                left = training.seconds / training.done * (1 - training.done)
                 bar.set_postfix_str(
-                    f"step {training.step}, loss {np.mean(losses):.3f}, {left:.0f} s left"
+                    f"step {training.step}, loss {np.mean(found):.3f}, {left:.0f} s left"
                 )
                 _write(
-                    metrics, step=training.step, loss=float(np.mean(losses)), learning_rate=rate,
+                    metrics, step=training.step, loss=float(np.mean(found)), learning_rate=rate,
                     gradient_norm=norm, tokens_per_second=tokens / seconds, seconds=seconds,
+                    skipped=training.skipped,
                 )  # fmt: skip
-                clock, tokens, losses = time.monotonic(), 0, []
+                clock, tokens, found = time.monotonic(), 0, []
             if last or training.step % settings.validate_every == 0:
                 paused = time.monotonic()
-                found = validate(training)
-                _write(metrics, step=training.step, **found)
+                values = validate(training)
+                _write(metrics, step=training.step, **values)
                 logger.info(
-                    "step %d: %.4f bits per base", training.step, found["valid_bits_per_base"]
+                    "step %d: %.4f bits per base", training.step, values["valid_bits_per_base"]
                 )
                 clock += time.monotonic() - paused
+                training.seconds = before + time.monotonic() - begun
             if last or stopped() or training.step % settings.checkpoint_every == 0:
                 training.checkpoints.save(training.step, training.state())
             if stopped() and not last:
                 logger.info("stopped by signal %d at step %d", stopped(), training.step)
                 raise SystemExit(128 + stopped())
+            if last:
+                break
 
 
 def validate(training: Training) -> dict[str, float]:
     """Measure the loss on fixed held-out samples with fixed masks, and keep the best weights.
 
-    All targets are hidden here, so that the loss is not lowered by those left alone.
-
     Returns
     -------
     dict
-        ``valid_loss`` in nats per masked token, ``valid_bits_per_base`` over the bases of the
-        masked tokens.
+        ``valid_loss`` in nats per predicted token, ``valid_bits_per_base`` over the bases of
+        these tokens.
     """
     training.model.eval()
     nats, count, bases = 0.0, 0, 0
+    vocabulary = training.objective.vocabulary
     batches = training.validation.spread(training.settings.validation_sequences, VALIDATION_BATCH)
     with torch.no_grad():
         for batch in batches:
-            masked = _mask(training, batch, VALIDATION_SEED, hide_all=True)
-            answers = torch.from_numpy(masked.answers).to(training.device)
-            logits = _logits(training, batch, masked)
-            nats += float(functional.cross_entropy(logits.float(), answers, reduction="sum"))
-            count += len(masked.answers)
-            bases += int(training.vocabulary.lengths[masked.answers].sum())
+            asked = training.objective.validation(batch)
+            if not len(asked.answers):
+                continue
+            answers = torch.from_numpy(asked.answers).to(training.device)
+            targets = torch.from_numpy(asked.targets).to(training.device)
+            with autocast(training.settings.precision, training.device):
+                at = encode(training.model, asked, training.device)
+                logits = training.model.scores(at(targets)).float()
+            nats += float(functional.cross_entropy(logits, answers, reduction="sum"))
+            count += len(asked.answers)
+            bases += int(vocabulary.lengths[asked.answers].sum())
+    if not count:
+        raise InputError(
+            "there is nothing to predict in the validation split",
+            where="corpus.corpora.*.holdouts.valid",
+            expected="sequence of A, C, G and T",
+            remedy="hold out other contigs or regions for validation",
+        )
     training.model.train()
     loss = nats / count
     if loss < training.best:
@@ -185,32 +230,24 @@ def validate(training: Training) -> dict[str, float]:
 
 def _step(training: Training, batch: Batch, rate: float) -> tuple[float, float]:
     """Make one optimizer step; return the loss per target and the gradient's norm."""
-    masked = _mask(training, batch, training.seed)
-    weights = masked.weights
-    total = max(1, len(masked.answers)) if weights is None else max(1e-6, float(weights.sum()))
-    loss = 0.0
-    rows = np.array_split(np.arange(len(batch.tokens)), training.settings.accumulation)
-    done = 0
+    settings = training.settings
+    asked = training.objective.examples(batch)
+    training.skipped += int((~asked.targets.any(axis=1)).sum())
+    total, loss = max(asked.total_weight, 1e-6), 0.0
+    rows = np.array_split(np.arange(len(asked.inputs)), settings.accumulation)
     for part in (part for part in rows if len(part)):
-        count = int(masked.targets[part].sum())
-        if not count:
-            continue
-        piece = batch.rows(part)
-        answers = masked.answers[done : done + count]
-        own = None if weights is None else weights[done : done + count]
-        view = Masked(masked.inputs[part], masked.targets[part], answers)
-        done += count
-        logits = _logits(training, piece, view)
-        wanted = torch.from_numpy(answers).to(training.device)
-        # Each part weighs by its targets, so that the sum is the mean over the whole batch.
-        if own is None:
-            part_loss = functional.cross_entropy(logits.float(), wanted, reduction="sum") / total
-        else:
-            each = functional.cross_entropy(logits.float(), wanted, reduction="none")
-            part_loss = (each * torch.from_numpy(own).to(training.device)).sum() / total
-        part_loss.backward()  # type: ignore[no-untyped-call]
-        loss += float(part_loss.detach())
-    norm = torch.nn.utils.clip_grad_norm_(training.model.parameters(), training.settings.clip_norm)
+        piece = asked.rows(part)
+        with autocast(settings.precision, training.device):
+            # Each part weighs by its targets, so that the sum is the mean over the whole batch.
+            parts = losses(
+                training.model, piece, total=total, share=len(part) / len(asked.inputs),
+                device=training.device, order=training.order,
+                number_weight=settings.number_tasks.number_weight if settings.number_tasks else 0,
+            )  # fmt: skip
+            for part_loss in parts:
+                part_loss.backward()  # type: ignore[no-untyped-call]
+                loss += float(part_loss.detach())
+    norm = torch.nn.utils.clip_grad_norm_(training.trained.parameters(), settings.clip_norm)
     if not (math.isfinite(loss) and math.isfinite(float(norm))):
         raise _not_finite(training, batch, loss)
     set_learning_rate(training.optimizer, rate)
@@ -219,41 +256,8 @@ def _step(training: Training, batch: Batch, rate: float) -> tuple[float, float]:
     return loss, float(norm)
 
 
-def _mask(training: Training, batch: Batch, seed: int, *, hide_all: bool = False) -> Masked:
-    return mask_tokens(
-        batch,
-        share=training.settings.mask_share,
-        vocabulary=training.vocabulary,
-        seed=seed,
-        hide_all=hide_all,
-        repeat_weight=training.settings.repeat_weight,
-    )
-
-
-def _logits(training: Training, batch: Batch, masked: Masked) -> torch.Tensor:
-    inputs = torch.from_numpy(masked.inputs).to(training.device)
-    targets = torch.from_numpy(masked.targets).to(training.device)
-    ragged = bool((batch.lengths < inputs.shape[1]).any())
-    shown = batch.tokens != training.vocabulary.pad
-    mask = torch.from_numpy(shown).to(training.device) if ragged else None
-    with autocast(training.settings.precision, training.device):
-        logits: torch.Tensor = training.model(inputs, mask, targets)
-    return logits
-
-
-def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any]:
-    """Return the context in which a model computes: bf16 where asked for and to be had.
-
-    ``auto`` is bf16 on a GPU that has it and fp32 elsewhere: on a CPU without matrix units for
-    bf16 it is slower than fp32.
-    """
-    if precision == "auto":
-        precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
-    return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()
-
-
 def _not_finite(training: Training, batch: Batch, loss: float) -> TrainingError:
-    shown = [training.samples.coordinates(int(sample)) for sample in batch.samples[:3]]
+    shown = [training.stream.coordinates(training.step, int(s)) for s in batch.samples[:3]]
     places = "; ".join(f"{s['assembly']} {s['contig']}:{s['start']}-{s['end']}" for s in shown)
     return TrainingError(
         f"the loss became {loss} at step {training.step + 1}, in a batch with {places}, among "

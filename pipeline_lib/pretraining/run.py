@@ -9,19 +9,50 @@ import numpy as np
 import torch
 import yaml
 
-from pipeline_lib.config.architecture import Architecture
+from pipeline_lib.config.family import AnyArchitecture
 from pipeline_lib.config.pretraining import Model
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import atomic_path, checksum, write_text
 from pipeline_lib.models.adapters import adapter_of
+from pipeline_lib.models.build import build_model
 from pipeline_lib.models.masked import MaskedLanguageModel
 from pipeline_lib.pretraining.checkpoints import Checkpoints, fingerprint
 from pipeline_lib.pretraining.data import Samples
 from pipeline_lib.pretraining.folder import save_model
 from pipeline_lib.pretraining.loop import Training, train
+from pipeline_lib.pretraining.objective import make_objective
+from pipeline_lib.pretraining.sentence_order import SentenceOrderHead
+from pipeline_lib.pretraining.stream import Stream
 from pipeline_lib.provenance import provenance
 from pipeline_lib.shards.reader import Shards
 from pipeline_lib.tokenizer.vocabulary import read_vocabulary
+
+FAMILIES = {
+    "bert": "BERT",
+    "bigbird": "BigBird",
+    "modernbert": "ModernBERT",
+    "albert": "ALBERT",
+    "gpt2": "GPT",
+    "hyena": "HyenaDNA",
+}
+CARD = """# {name}
+
+A DNA language model: a {family} of {layers} layers, {width} wide, with {parameters:,} parameters
+and a context of {length:,} tokens.
+
+{loading}
+
+## Training
+
+Trained by {objective} on corpus `{corpus}` with tokenizer `{tokenizer}`: {steps:,} steps of
+{batch_size} sequences, {passes:.2f} passes over the training samples. The weights are those of the
+best validation: {best:.4f} bits per base of the predicted tokens, on held-out contigs.
+
+## Limits
+
+{measure} Sequence outside of the training species was not seen. See `config.yaml` beside this
+folder for every setting, version and checksum.
+"""
 
 # Settings that change what is written, not what is learnt.
 WITHOUT_EFFECT = {"log_every", "checkpoint_every", "keep_checkpoints"}
@@ -33,13 +64,13 @@ def pretrain(
     tokenizer: Path,
     directory: Path,
     settings: Model,
-    architecture: Architecture,
+    architecture: AnyArchitecture,
     *,
     name: str,
     seed: int,
     threads: int,
 ) -> None:
-    """Train a masked language model and write its folder.
+    """Train a language model and write its folder.
 
     Writes ``model/``, ``metrics.jsonl`` and ``config.yaml`` to ``directory``; while it runs,
     checkpoints and metrics are in ``directory/checkpoints``. Interrupted at any moment and called
@@ -71,12 +102,10 @@ def pretrain(
 
     # 2. The data, and what the run is: checkpoints of another run are not used.
     vocabulary = read_vocabulary(tokenizer)
-    samples = Samples(
-        train_shards, vocabulary, architecture.context_length, seed,
-        soft_masked=settings.repeat_weight != 1.0,
-    )  # fmt: skip
-    validation = Samples(valid_shards, vocabulary, architecture.context_length, seed)
-    _check_vocabulary(samples, tokenizer, len(vocabulary))
+    length = architecture.input_length
+    stream = Stream(train_shards, vocabulary, settings, length, seed)
+    validation = Samples(valid_shards, vocabulary, length, seed)
+    _check_vocabulary(stream.samples, tokenizer, len(vocabulary))
     inputs: dict[str, str | Path] = {
         "train": train_shards / "manifest.json",
         "valid": valid_shards / "manifest.json",
@@ -91,17 +120,20 @@ def pretrain(
     )
 
     # 3. The model, fresh or from a checkpoint.
-    model = MaskedLanguageModel(architecture, len(vocabulary))
-    model.start_from_frequencies(torch.from_numpy(_count_tokens(train_shards, len(vocabulary))))
+    complements = vocabulary.turned(complement=True).tolist()
+    model = build_model(architecture, len(vocabulary), complements)
+    if isinstance(model, MaskedLanguageModel):
+        model.start_from_frequencies(torch.from_numpy(_count_tokens(train_shards, len(vocabulary))))
+    width, std = model.encoder.width, architecture.init_std
     training = Training(
         model=model.to(device),
         settings=settings,
-        samples=samples,
+        objective=make_objective(settings, vocabulary, model, context_length=length, seed=seed),
+        stream=stream,
         validation=validation,
-        vocabulary=vocabulary,
         checkpoints=Checkpoints(directory / "checkpoints", run, settings.keep_checkpoints),
-        seed=seed,
         device=device,
+        order=SentenceOrderHead(width, std).to(device) if settings.sentence_order else None,
     )
     training.resume()
 
@@ -115,7 +147,7 @@ def pretrain(
     write_text(directory / "config.yaml", yaml.safe_dump(resolved, sort_keys=False))
     with atomic_path(directory / "metrics.jsonl") as temporary:
         shutil.copyfile(training.metrics, temporary)
-    card = _card(name, settings, architecture, training, samples)
+    card = _card(name, settings, architecture, training)
     save_model(directory / "model", model.cpu(), architecture, tokenizer, card=card)
 
 
@@ -140,9 +172,7 @@ def _count_tokens(shards: Path, size: int) -> np.ndarray[Any, np.dtype[np.int64]
     return counts
 
 
-def _card(
-    name: str, settings: Model, shape: Architecture, training: Training, samples: Samples
-) -> str:
+def _card(name: str, settings: Model, shape: AnyArchitecture, training: Training) -> str:
     last = [json.loads(line) for line in training.metrics.read_text().splitlines()]
     best = min((line["valid_bits_per_base"] for line in last if "valid_loss" in line), default=0.0)
     parameters = sum(parameter.numel() for parameter in training.model.parameters())
@@ -156,24 +186,31 @@ def _card(
         else "Load it with `pipeline_lib.pretraining.folder.load_model`: `transformers` has no\n"
         "class for a model of this shape."
     )
-    return f"""# {name}
-
-A DNA language model: a BERT of {shape.layers} layers, {shape.width} wide, with
-{parameters:,} parameters and a context of {shape.context_length:,} tokens.
-
-{loading}
-
-## Training
-
-Masked language modelling ({settings.mask_share:.0%} of the tokens) on corpus `{settings.corpus}`
-with tokenizer `{settings.tokenizer}`: {settings.steps:,} steps of {settings.batch_size} sequences,
-{settings.steps * settings.batch_size / len(samples):.2f} passes over the training samples.
-The weights are those of the best validation: {best:.4f} bits per base of the masked tokens, on
-held-out contigs.
-
-## Limits
-
-The figure is a pseudo-likelihood, not a likelihood: a masked model sees both sides of a token.
-Sequence outside of the training species was not seen. See `config.yaml` beside this folder for
-every setting, version and checksum.
-"""
+    passes = training.step * settings.batch_size / len(training.stream.samples)
+    return CARD.format(
+        name=name,
+        family=FAMILIES[shape.family],
+        layers=shape.layers,
+        width=shape.width,
+        parameters=parameters,
+        length=shape.input_length,
+        loading=loading,
+        objective=(
+            "prediction of the next token"
+            if training.model.causal
+            else f"masked language modelling ({settings.mask_share:.0%} of the tokens)"
+        ),
+        corpus=settings.corpus,
+        tokenizer=settings.tokenizer,
+        steps=training.step,
+        batch_size=settings.batch_size,
+        passes=passes,
+        best=best,
+        measure=(
+            "The figure is a likelihood of tokens, each predicted from those before it in its "
+            "input."
+            if training.model.causal
+            else "The figure is a pseudo-likelihood, not a likelihood: a masked model sees both "
+            "sides of a token."
+        ),
+    )

@@ -1,7 +1,7 @@
 """What the tokens of a ``tokenizer.json`` are: special tokens, gaps, and words of bases."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline_lib.errors import InputError
+from pipeline_lib.sequence import reverse_complement
 
 Scheme = tuple[str, str, str, str, str]
 """Names of the special tokens: unknown, start, end, padding, mask."""
@@ -17,6 +18,8 @@ SPECIAL_TOKENS: Scheme = ("[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]")
 GAP_TOKEN = "-"
 GAP_LENGTH = 10
 """Runs of at least this many N become one gap token."""
+
+_BASES = set("ACGT")
 
 SCHEMES: dict[str, tuple[Scheme, str]] = {
     "dnalm": (SPECIAL_TOKENS, GAP_TOKEN),
@@ -42,12 +45,24 @@ class Vocabulary:
     lengths
         Bases that each token adds, 0 for special tokens and gaps, 1 for words that overlap; shape
         (vocabulary,).
+    overlap
+        Bases that neighbouring words have in common: k - 1, or 0.
+    predictable
+        Which tokens a model is to predict: words of A, C, G and T, nothing that holds an N;
+        shape (vocabulary,).
     """
 
     words: list[str]
     special: Scheme
     first: int
     lengths: NDArray[np.int32]
+    overlap: int = 0
+    predictable: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        known = [bool(word) and set(word) <= _BASES for word in self.words]
+        known[: self.first] = [False] * self.first
+        object.__setattr__(self, "predictable", np.array(known))
 
     def __len__(self) -> int:
         return len(self.words)
@@ -55,6 +70,21 @@ class Vocabulary:
     def id(self, name: str) -> int:
         """Return the id of a token."""
         return self.words.index(name)
+
+    def turned(self, *, complement: bool) -> NDArray[np.int64]:
+        """Return the id of every word read from its other end, or of its reverse complement.
+
+        Returns
+        -------
+        ndarray
+            Shape (vocabulary,); the own id of special tokens, -1 where there is no such word.
+        """
+        ids = {word: number for number, word in enumerate(self.words)}
+        turned = np.arange(len(self.words))
+        for number, word in enumerate(self.words[self.first :], start=self.first):
+            other = reverse_complement(word.encode()).decode() if complement else word[::-1]
+            turned[number] = ids.get(other, -1)
+        return turned
 
     @property
     def unk(self) -> int:
@@ -111,9 +141,11 @@ def vocabulary_of(content: dict[str, Any], path: Path | None = None) -> Vocabula
             # The gap token stands for an unknown number of bases.
             lengths = [0 if word == GAP_TOKEN else len(word) for word in words]
             lengths[:first] = [0] * first
+            overlap = 0
             if (content.get("pre_tokenizer") or {}).get("type") == "WhitespaceSplit":
-                lengths = [min(length, 1) for length in lengths]  # words overlap by all but one
-            return Vocabulary(words, special, first, np.array(lengths, dtype=np.int32))
+                overlap = max(lengths) - 1
+                lengths = [min(length, 1) for length in lengths]
+            return Vocabulary(words, special, first, np.array(lengths, dtype=np.int32), overlap)
     known = "; or ".join(" ".join(special) for special, _ in SCHEMES.values())
     raise InputError(
         f"the first tokens are {' '.join(words[:6])}",

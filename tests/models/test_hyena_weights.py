@@ -178,7 +178,7 @@ def test_a_bidirectional_model_has_no_published_names() -> None:
     ],
 )  # fmt: skip
 def test_presets_have_the_published_sizes(preset: str, parameters: int, root: Path) -> None:
-    file = root / "config" / "models_hyena" / f"hyenadna-{preset}.yaml"
+    file = root / "config" / "models" / f"hyenadna-{preset}.yaml"
     architecture = HyenaArchitecture(**yaml.safe_load(file.read_text()))
     with torch.device("meta"):
         model = HyenaLanguageModel(architecture, VOCABULARY)

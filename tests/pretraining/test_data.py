@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline_lib.pretraining.data import Samples, prefetched
+from pipeline_lib.pretraining.data import Samples
 from pipeline_lib.shards.reader import Shards
 from pipeline_lib.tokenizer.vocabulary import Vocabulary
 
@@ -70,13 +70,6 @@ def test_epochs_and_seeds_differ(shards: Path, vocabulary: Vocabulary) -> None:
     assert (second.epoch == 1).all()
     assert (first.samples != second.samples).any()
     assert (Samples(shards, vocabulary, CONTEXT, seed=4).batch(0, n).samples != first.samples).any()
-
-
-def test_prefetching_changes_nothing(shards: Path, vocabulary: Vocabulary) -> None:
-    samples = Samples(shards, vocabulary, CONTEXT, seed=3)
-    direct = [samples.batch(5 + 4 * i, 4).samples.tolist() for i in range(6)]
-    ahead = [batch.samples.tolist() for batch in prefetched(samples, 5, 4, 6)]
-    assert ahead == direct
 
 
 def test_validation_samples_are_spread_and_fixed(shards: Path, vocabulary: Vocabulary) -> None:

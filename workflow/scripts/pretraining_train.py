@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from pipeline_lib.config.architecture import Architecture
+from pipeline_lib.config.family import parse_architecture
 from pipeline_lib.config.pretraining import Model
 from pipeline_lib.job import job
 from pipeline_lib.pretraining.run import pretrain
@@ -8,7 +8,7 @@ from pipeline_lib.pretraining.run import pretrain
 with job(snakemake):
     train, valid, tokenizer = map(Path, snakemake.input)
     settings = Model(**snakemake.params.settings)
-    shape = Architecture(**snakemake.params.architecture)
+    shape = parse_architecture(snakemake.params.architecture)
     name, seed, threads = snakemake.wildcards.model, snakemake.params.seed, snakemake.threads
     folder = Path(snakemake.output.config).parent
     pretrain(
