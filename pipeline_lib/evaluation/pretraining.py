@@ -1,10 +1,13 @@
-"""Held-out bits per base of a masked model, as a pseudo-likelihood, beside simpler models.
+"""Held-out bits per base of a language model, beside simpler models.
 
-Every held-out token is hidden exactly once, together with others that are drawn at random, and
-the model predicts it from both sides. The sum of -log2 p over all tokens divided by the bases
-that they cover is the pseudo-likelihood in bits per base (Salazar et al. 2020, who hide one
-token at a time). It compares models with different tokenizers. It is no likelihood: a model
-that reads both sides, and the length of every token, can be better than any that reads one.
+For a model of the next token it is a likelihood: the sum of -log2 p of all tokens, each predicted
+from those before it in its window, divided by the bases that they cover.
+
+For a masked model it is a pseudo-likelihood. Every held-out token is hidden exactly once, together
+with others that are drawn at random, and the model predicts it from both sides (Salazar et al.
+2020, who hide one token at a time). It compares models with different tokenizers. It is no
+likelihood: a model that reads both sides, and the length of every token, can be better than any
+that reads one.
 """
 
 from functools import partial
@@ -17,10 +20,11 @@ from numpy.typing import NDArray
 from pipeline_lib.config.evaluation import EvaluationConfig
 from pipeline_lib.errors import InputError
 from pipeline_lib.evaluation.bootstrap import mean_interval
+from pipeline_lib.evaluation.likelihood import next_token_bits, surprise
 from pipeline_lib.evaluation.windows import Window, batches, masked_inputs, read_windows
 from pipeline_lib.files import read_json, write_json
-from pipeline_lib.models.masked import MaskedLanguageModel
-from pipeline_lib.pretraining.folder import load_model
+from pipeline_lib.models.build import LanguageModel
+from pipeline_lib.pretraining.folder import load_language_model
 from pipeline_lib.progress import progress_bar
 from pipeline_lib.provenance import provenance
 from pipeline_lib.randomness import named_generator
@@ -73,33 +77,40 @@ def evaluate_pretraining(
         If the test split has no token to predict.
     """
     torch.set_num_threads(threads)
-    network, architecture = load_model(model)
+    network, architecture = load_language_model(model)
     vocabulary = read_vocabulary(model / "tokenizer.json")
     shards = Shards(test)
     windows = read_windows(
         shards,
-        vocabulary.lengths,
-        context_length=architecture.context_length,
+        vocabulary,
+        context_length=architecture.input_length,
         max_bases=settings.max_bases,
         rounds=settings.mask_rounds,
         seed=seed,
     )
     scored = scored_lengths(vocabulary)
-    if not any(scored[window.tokens].any() for window in windows):
+    lengths = [np.where(w.rounds >= 0, scored[w.tokens], 0) for w in windows]
+    if not any(found.any() for found in lengths):
         raise InputError(
             "has no token to predict", path=test, remedy="hold out more sequence in `holdouts.test`"
         )
     markov = read_json(baselines)
     shares = token_frequencies(Shards(train), vocabulary)
-    summary = partial(_summary, windows=windows, scored=scored, settings=settings, seed=seed)
+    summary = partial(_summary, windows=windows, lengths=lengths, settings=settings, seed=seed)
+    if network.causal:
+        bits = next_token_bits(network, windows, vocabulary)
+    else:
+        bits = token_bits(network, windows, settings.mask_rounds, vocabulary)
     result = {
         "model": name,
-        "measure": "pseudo-likelihood",
+        "measure": "likelihood" if network.causal else "pseudo-likelihood",
+        "family": architecture.family,
+        "parameters": sum(parameter.numel() for parameter in network.parameters()),
         "corpus_test_bases": int(shards.manifest["bases"]),
-        "bases": int(sum(scored[window.tokens].sum() for window in windows)),
-        "tokens": int(sum((scored[window.tokens] > 0).sum() for window in windows)),
+        "bases": int(sum(found.sum() for found in lengths)),
+        "tokens": int(sum((found > 0).sum() for found in lengths)),
         "windows": len(windows),
-        "bits_per_base": summary(token_bits(network, windows, settings.mask_rounds, vocabulary)),
+        "bits_per_base": summary(bits),
         "baselines": {
             "uniform": 2.0,
             "token_unigram": summary([-np.log2(shares[window.tokens]) for window in windows]),
@@ -119,12 +130,13 @@ def scored_lengths(vocabulary: Vocabulary) -> NDArray[np.int64]:
     Markov models skip letters other than A, C, G and T; so do we skip tokens that hold one.
     """
     known = [set(word) <= set("ACGT") for word in vocabulary.words]
-    return np.where(known, vocabulary.lengths, 0).astype(np.int64)
+    lengths = vocabulary.lengths * (vocabulary.overlap + 1)
+    return np.where(known, lengths, 0).astype(np.int64)
 
 
 @torch.inference_mode()
 def token_bits(
-    network: MaskedLanguageModel, windows: list[Window], rounds: int, vocabulary: Vocabulary
+    network: LanguageModel, windows: list[Window], rounds: int, vocabulary: Vocabulary
 ) -> list[Array]:
     """Return -log2 of the probability of every token of every window, each hidden once.
 
@@ -150,22 +162,14 @@ def token_bits(
                 targets = torch.from_numpy(hidden).to(device)
                 logits = network(inputs, inputs != vocabulary.pad, targets).float()
                 truth = np.concatenate([w.tokens[w.rounds == round_number] for w in batch])
-                surprise = _surprise(logits, truth, vocabulary.first)
+                found = surprise(logits, truth, vocabulary.first)
                 first = 0
                 for index, window in zip(indices, batch, strict=True):
                     chosen = window.rounds == round_number
-                    bits[index][chosen] = surprise[first : first + chosen.sum()]
+                    bits[index][chosen] = found[first : first + chosen.sum()]
                     first += int(chosen.sum())
             bar.update(sum(len(window.tokens) for window in batch))
     return bits
-
-
-def _surprise(logits: torch.Tensor, truth: NDArray[np.int64], first: int) -> Array:
-    """Return -log2 p of the true tokens; NaN for special tokens, which are never predicted."""
-    ordinary = torch.log_softmax(logits[:, first:].double(), dim=1)
-    column = torch.from_numpy(np.maximum(truth - first, 0)).to(logits.device)
-    chosen = ordinary.gather(1, column[:, None])[:, 0].cpu().numpy()
-    return np.where(truth >= first, -chosen / np.log(2), np.nan)
 
 
 def token_frequencies(train: Shards, vocabulary: Vocabulary) -> Array:
@@ -185,17 +189,16 @@ def _summary(
     bits: list[Array],
     *,
     windows: list[Window],
-    scored: NDArray[np.int64],
+    lengths: list[NDArray[np.int64]],
     settings: EvaluationConfig,
     seed: int,
 ) -> dict[str, float]:
     """Return bits per base over the scored tokens, with its interval."""
     numbers = {place: i for i, place in enumerate(dict.fromkeys(w.place for w in windows))}
     sums, bases = np.zeros(len(numbers)), np.zeros(len(numbers))
-    for values, window in zip(bits, windows, strict=True):
-        lengths = scored[window.tokens]
-        sums[numbers[window.place]] += values[lengths > 0].sum()
-        bases[numbers[window.place]] += lengths.sum()
+    for values, window, found in zip(bits, windows, lengths, strict=True):
+        sums[numbers[window.place]] += values[found > 0].sum()
+        bases[numbers[window.place]] += found.sum()
     return mean_interval(
         sums,
         bases,

@@ -1,4 +1,4 @@
-"""Windows of held-out tokens for a masked model, and rounds that hide each token once."""
+"""Windows of held-out tokens, and rounds that hide each token once from a masked model."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,7 +27,8 @@ class Window:
         Assembly, contig and number of the 10 kb block that the middle of the window lies in: the
         same for both strands.
     rounds
-        The round in which each token is hidden; shape (length,).
+        The round in which each token is hidden, -1 where it is not scored; shape (length,). Of
+        words that overlap, those are scored that lie side by side.
     """
 
     tokens: Tokens
@@ -37,7 +38,7 @@ class Window:
 
 def read_windows(
     shards: Shards,
-    lengths: NDArray[np.int32],
+    vocabulary: Vocabulary,
     *,
     context_length: int,
     max_bases: int,
@@ -50,8 +51,8 @@ def read_windows(
     ----------
     shards
         Tokens of the held-out split.
-    lengths
-        Bases of each token id.
+    vocabulary
+        Tokens that the shards are written in.
     context_length
         Most tokens of an input, [CLS] and [SEP] included.
     max_bases
@@ -68,7 +69,7 @@ def read_windows(
         parts = max(1, -(-len(tokens) // (context_length - 2)))
         read = 0
         for part, window in enumerate(np.array_split(tokens.astype(np.int64), parts)):
-            bases = int(lengths[window].sum())
+            bases = int(vocabulary.lengths[window].sum())
             middle = read + bases // 2
             place = start + middle if strand == "+" else end - 1 - middle
             read += bases
@@ -76,7 +77,10 @@ def read_windows(
             if len(window) == 0 or int(count * share) == int((count - 1) * share):
                 continue
             generator = named_generator(seed, "rounds", document, part)
-            drawn = assign_rounds(len(window), rounds, generator)
+            drawn = np.full(len(window), -1)
+            # The last words share bases with the next window.
+            apart = slice(0, max(0, len(window) - vocabulary.overlap), vocabulary.overlap + 1)
+            drawn[apart] = assign_rounds(len(drawn[apart]), rounds, generator)
             windows.append(Window(window, (assembly, contig, place // BLOCK), drawn))
     return windows
 
@@ -95,9 +99,9 @@ def masked_inputs(
     -------
     tokens
         [CLS], the window with the round's tokens replaced by [MASK], [SEP], then [PAD]; shape
-        (windows, length).
+        (windows, length). Words that share bases with them are replaced too.
     hidden
-        Which tokens are hidden; same shape.
+        Which tokens are to be predicted; same shape.
     """
     width = max(len(window.tokens) for window in windows) + 2
     tokens = np.full((len(windows), width), vocabulary.pad, dtype=np.int64)
@@ -106,7 +110,11 @@ def masked_inputs(
         size = len(window.tokens)
         chosen = window.rounds == round_number
         tokens[row, 0], tokens[row, size + 1] = vocabulary.cls, vocabulary.sep
-        tokens[row, 1 : size + 1] = np.where(chosen, vocabulary.mask, window.tokens)
+        gone = chosen
+        if vocabulary.overlap:
+            around = np.ones(2 * vocabulary.overlap + 1)
+            gone = np.convolve(chosen, around)[vocabulary.overlap : -vocabulary.overlap] > 0.5
+        tokens[row, 1 : size + 1] = np.where(gone, vocabulary.mask, window.tokens)
         hidden[row, 1 : size + 1] = chosen
     return tokens, hidden
 

@@ -13,15 +13,16 @@ import pyarrow.parquet as pq
 import torch
 from safetensors.torch import save_file
 
-from pipeline_lib.config.architecture import Architecture
+from pipeline_lib.config.family import AnyArchitecture
 from pipeline_lib.config.finetuning import Task
 from pipeline_lib.files import atomic_directory, atomic_path, write_text
 from pipeline_lib.finetuning.encoding import EncodedExamples, encode_examples
 from pipeline_lib.finetuning.examples import SPLITS, read_examples
 from pipeline_lib.finetuning.training import Tuner
+from pipeline_lib.models.build import build_model
 from pipeline_lib.models.classifier import SequenceClassifier
-from pipeline_lib.models.masked import MaskedLanguageModel
-from pipeline_lib.pretraining.folder import load_model, save_model
+from pipeline_lib.pretraining.folder import load_language_model, save_model
+from pipeline_lib.tokenizer.vocabulary import read_vocabulary
 
 CLASSES = 2
 PREDICTION_SCHEMA = pa.schema(
@@ -82,21 +83,24 @@ def finetune(
         raise ValueError(f"init is {init!r}; expected 'pretrained' or 'scratch'")
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
-    language_model, architecture = load_model(model)
+    language_model, architecture = load_language_model(model)
     if init == "scratch":
-        language_model = MaskedLanguageModel(architecture, language_model.encoder.vocab_size)
+        complements = read_vocabulary(model / "tokenizer.json").turned(complement=True).tolist()
+        vocab_size = language_model.encoder.vocab_size
+        language_model = build_model(architecture, vocab_size, complements)
     table = read_examples(examples)
     encoded = {
         split: encode_examples(
             table[table["split"] == split],
             model / "tokenizer.json",
-            context_length=architecture.context_length,
+            context_length=architecture.input_length,
         )
         for split in SPLITS
     }
     classifier = SequenceClassifier(
-        language_model.encoder, CLASSES, settings.pooling, architecture.dropout
-    )
+        language_model.encoder, CLASSES, settings.pooling, architecture.dropout,
+        causal=language_model.causal,
+    )  # fmt: skip
     tuner = Tuner(classifier, settings, seed=seed)
     history = tuner.fit(encoded["train"], encoded["valid"])
     predictions = _predictions(tuner, table, encoded)
@@ -135,7 +139,7 @@ def _predictions(
 
 
 def _save_head(
-    path: Path, classifier: SequenceClassifier, architecture: Architecture, settings: Task
+    path: Path, classifier: SequenceClassifier, architecture: AnyArchitecture, settings: Task
 ) -> None:
     state = {
         name: tensor.cpu().contiguous() for name, tensor in classifier.head.state_dict().items()

@@ -11,11 +11,14 @@ from torch import Tensor
 
 from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.errors import InputError
-from pipeline_lib.models.build import LanguageModel, build_model
+from pipeline_lib.models.build import build_model
+from pipeline_lib.models.causal import CausalLanguageModel
+from pipeline_lib.models.masked import MaskedLanguageModel
 from pipeline_lib.models.names import Entry
 
-OWN = "dnalm."
-"""Before the names of weights that have no place in the class of ``transformers``."""
+TransformerModel = MaskedLanguageModel | CausalLanguageModel
+_ABSENT: dict[str, Sequence[Any]] = {"tracks": [0], "embedding_kernels": [()], "memory": [None]}
+"""Parts that no class of ``transformers`` has."""
 
 
 class Report(NamedTuple):
@@ -49,6 +52,8 @@ class Adapter:
         The settings of an architecture that a ``config.json`` asks for.
     needed
         Settings of an architecture without which the class cannot hold it.
+    computes
+        Tells whether it also computes the same.
     ignored
         Pattern of copies, buffers and heads that are not needed.
     types
@@ -67,21 +72,22 @@ class Adapter:
     ignored: str = "$^"
     types: str | None = None
     usual: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    computes: Callable[[Architecture], bool] = lambda architecture: True
 
     def fits(self, architecture: Architecture) -> bool:
         """Tell whether the class can hold a model of this shape."""
-        needed: dict[str, Sequence[Any]] = {"tracks": [0], "embedding_kernels": [()], **self.needed}
-        return all(getattr(architecture, name) in values for name, values in needed.items())
+        needed = {**_ABSENT, **self.needed}
+        holds = all(getattr(architecture, name) in values for name, values in needed.items())
+        return holds and self.computes(architecture)
 
     def config(self, architecture: Architecture, vocab_size: int) -> dict[str, Any]:
         """Return the ``config.json`` by which ``transformers`` builds the same model."""
-        fits = self.fits(architecture)
         return {
-            "architectures": [self.class_name if fits else "DnalmTransformer"],
-            "model_type": self.model_type if fits else "dnalm-transformer",
+            "architectures": [self.class_name],
+            "model_type": self.model_type,
             "vocab_size": vocab_size,
             **self.settings(architecture),
-            "tie_word_embeddings": architecture.output == "tied",
+            "tie_word_embeddings": True,
         }
 
     def architecture(self, config: Mapping[str, Any]) -> Architecture:
@@ -108,18 +114,15 @@ class Adapter:
                 remedy="give a folder that `save_pretrained` wrote",
             ) from problem
 
-    def export(self, model: LanguageModel) -> dict[str, Tensor]:
-        """Return the weights under the names of ``transformers``.
-
-        Weights that have no place there are kept under their own name after ``dnalm.``.
-        """
+    def export(self, model: TransformerModel) -> dict[str, Tensor]:
+        """Return the weights under the names of ``transformers``; the shape must fit."""
         state = model.state_dict()
         result: dict[str, Tensor] = {}
         for entry in self._entries(model.encoder.architecture, state):
             whole = state.pop(entry.ours)
             whole = whole.T if entry.transposed else whole
             result.update(zip(entry.theirs, whole.chunk(len(entry.theirs)), strict=True))
-        result |= {OWN + name: weight for name, weight in state.items()}
+        assert not state, f"weights without a place in {self.class_name}: {list(state)}"
         if self.types is not None:
             narrow = model.encoder.tokens.embedding_dim
             result[self.types] = torch.zeros(1, narrow, dtype=model.encoder.tokens.weight.dtype)
@@ -135,8 +138,6 @@ class Adapter:
         """
         expected = self._expected(state, architecture)
         entries = list(self._entries(architecture, expected))
-        named = {entry.ours for entry in entries}
-        entries += [Entry(name, (OWN + name,)) for name in expected if name not in named]
         used = [name for entry in entries for name in entry.theirs]
         ignored = [name for name in state if re.fullmatch(self.ignored, name)]
         types = state.get(self.types) if self.types else None
@@ -150,10 +151,11 @@ class Adapter:
             )
         weights = {entry.ours: _joined(entry, state, expected[entry.ours]) for entry in entries}
         if types is not None:
-            positions = weights.get("encoder.positions.weight")
-            (ignored if positions is None else used).append(str(self.types))
-            if positions is not None:
-                positions += types[0]
+            # Rotary positions are no vectors: there, it is added to all tokens. As a token is
+            # also what the output compares with, this adds the same to the scores of all tokens.
+            learned = "encoder.positions.weight" in weights
+            weights[f"encoder.{'positions' if learned else 'tokens'}.weight"] += types[0]
+            used.append(str(self.types))
         return Loaded(weights, Report(used, ignored, missing))
 
     def _entries(self, architecture: Architecture, ours: Mapping[str, Tensor]) -> list[Entry]:

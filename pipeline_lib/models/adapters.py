@@ -1,11 +1,12 @@
-"""Which adapter belongs to which family of models."""
+"""Which adapter belongs to which model: to one of ours, or to a folder of ``transformers``."""
 
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline_lib.config.architecture import Architecture
+from pipeline_lib.config.family import AnyArchitecture
 from pipeline_lib.errors import InputError
-from pipeline_lib.models import albert, bert, bigbird, gpt2, modernbert
+from pipeline_lib.models import albert, bert, bigbird, gena_lm, gpt2, modernbert
 from pipeline_lib.models.adapter import Adapter
 
 ADAPTERS: dict[str, Adapter] = {
@@ -15,11 +16,55 @@ ADAPTERS: dict[str, Adapter] = {
     "albert": albert.ADAPTER,
     "gpt2": gpt2.ADAPTER,
 }
+"""The class of ``transformers`` of each family."""
+
+UNSUPPORTED = {
+    "esm": "ESM, the class of Nucleotide Transformer",
+    "bert_with_alibi": "a BERT with ALiBi, the class of DNABERT-2",
+    "hyenadna": "HyenaDNA",
+}
+"""Known types of published DNA models that have no adapter here."""
+
+
+def native_adapter(architecture: AnyArchitecture) -> Adapter | None:
+    """Return the adapter to the class of ``transformers`` that can hold a model of this shape.
+
+    None if there is none: the folder of the model then brings its own class along
+    (:mod:`pipeline_lib.models.remote`).
+    """
+    if not isinstance(architecture, Architecture):
+        return None
+    adapter = ADAPTERS[architecture.family]
+    return adapter if adapter.fits(architecture) else None
 
 
 def adapter_of(architecture: Architecture) -> Adapter:
     """Return the adapter of an architecture's family."""
     return ADAPTERS[architecture.family]
+
+
+def adapter_for(config: Mapping[str, Any]) -> Adapter:
+    """Return the adapter that reads the folder with this ``config.json``.
+
+    Raises
+    ------
+    InputError
+        If the model is of a class that has no adapter.
+    """
+    kind = "bert_with_alibi" if "alibi_starting_size" in config else config.get("model_type")
+    if kind == "bert" and gena_lm.describes(config):
+        return gena_lm.ADAPTER
+    for adapter in ADAPTERS.values():
+        if adapter.model_type == kind:
+            return adapter
+    named = UNSUPPORTED.get(str(kind), f"a model of type {kind!r}")
+    known = ", ".join(repr(adapter.model_type) for adapter in ADAPTERS.values())
+    raise InputError(
+        named,
+        path="config.json",
+        expected=f"`model_type` {known}",
+        remedy="give a model of one of these types",
+    )
 
 
 def read_architecture(config: Mapping[str, Any]) -> Architecture:
@@ -30,12 +75,4 @@ def read_architecture(config: Mapping[str, Any]) -> Architecture:
     InputError
         If it is of a class that has no adapter, or asks for what our model cannot be.
     """
-    for adapter in ADAPTERS.values():
-        if adapter.model_type == config.get("model_type"):
-            return adapter.architecture(config)
-    raise InputError(
-        f"a model of type {config.get('model_type')!r}",
-        path="config.json",
-        expected=", ".join(repr(adapter.model_type) for adapter in ADAPTERS.values()),
-        remedy="give a model of one of these types",
-    )
+    return adapter_for(config).architecture(config)

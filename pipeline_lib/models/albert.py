@@ -7,7 +7,7 @@ from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.models.adapter import Adapter
 from pipeline_lib.models.names import (
     POST_NORM_ENCODER,
-    THEIR_ACTIVATIONS,
+    USUAL,
     Entry,
     both,
     common_settings,
@@ -69,7 +69,7 @@ ADAPTER = Adapter(
     r"|albert\.pooler\.(weight|bias)|sop_classifier\..*",
     types="albert.embeddings.token_type_embeddings.weight",
     usual={
-        "hidden_act": THEIR_ACTIVATIONS,
+        **USUAL,
         "num_hidden_groups": [1],
         "inner_group_num": [1],
     },

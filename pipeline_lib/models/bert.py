@@ -9,7 +9,7 @@ from pipeline_lib.models.adapter import Adapter
 from pipeline_lib.models.masked import MaskedLanguageModel
 from pipeline_lib.models.names import (
     POST_NORM_ENCODER,
-    THEIR_ACTIVATIONS,
+    USUAL,
     bert_entries,
     common_settings,
     common_shape,
@@ -28,10 +28,11 @@ ADAPTER = Adapter(
         "share_layers": [False],
         "embedding_width": [None],
     },
-    # Copies of tied weights, and buffers: found in some published folders, and not needed.
-    ignored=r"cls\.predictions\.decoder\.(weight|bias)|bert\.embeddings\.position_ids",
+    # Copies of tied weights, buffers, and what is no part of the prediction of tokens.
+    ignored=r"cls\.predictions\.decoder\.(weight|bias)|bert\.embeddings\.position_ids"
+    r"|bert\.pooler\.dense\.(weight|bias)|cls\.seq_relationship\.(weight|bias)",
     types=TOKEN_TYPES,
-    usual={"hidden_act": THEIR_ACTIVATIONS},
+    usual=USUAL,
 )
 
 

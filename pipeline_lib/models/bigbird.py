@@ -11,7 +11,7 @@ from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.models.adapter import Adapter
 from pipeline_lib.models.names import (
     POST_NORM_ENCODER,
-    THEIR_ACTIVATIONS,
+    USUAL,
     bert_entries,
     common_settings,
     common_shape,
@@ -41,6 +41,12 @@ def _shape(config: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _same_blocks(architecture: Architecture) -> bool:
+    """Tell whether `transformers` would see the same blocks; its own lots cannot be set."""
+    lots = architecture.random_blocks and architecture.random_layout != "first"
+    return architecture.attention == "full" or not lots
+
+
 ADAPTER = Adapter(
     class_name="BigBirdForMaskedLM",
     model_type="big_bird",
@@ -60,8 +66,9 @@ ADAPTER = Adapter(
     ignored=r"cls\.predictions\.decoder\.(weight|bias)|bert\.embeddings\.position_ids"
     r"|bert\.pooler\.(weight|bias)",
     types="bert.embeddings.token_type_embeddings.weight",
+    computes=_same_blocks,
     usual={
-        "hidden_act": THEIR_ACTIVATIONS,
+        **USUAL,
         "use_bias": [True],
         "rescale_embeddings": [False],
     },

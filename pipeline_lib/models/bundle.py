@@ -53,6 +53,7 @@ def bundle(
     replaced: Mapping[Place, Place] | None = None,
     given: Iterable[Place] = (),
     header: str = "",
+    stand_ins: str = "",
 ) -> str:
     """Return source code that defines some names and all that they need.
 
@@ -63,9 +64,11 @@ def bundle(
     replaced
         Names that a module imports, and the definitions to take in their place.
     given
-        Definitions that ``header`` brings along.
+        Definitions that ``stand_ins`` brings along.
     header
-        Docstring and first statements of the file.
+        Docstring and first imports of the file.
+    stand_ins
+        Code that comes after the imports.
 
     Raises
     ------
@@ -97,7 +100,8 @@ def bundle(
         visit(root)
     _check_names(found)
     text = "\n\n\n".join(_text(place) for place in _in_order(found))
-    return "\n".join([header, *sorted(imports), "", "", text, "", "", *aliases, ""])
+    parts = ["\n".join([header, *sorted(imports)]), stand_ins, text, "\n".join(aliases)]
+    return "\n\n\n".join(part.strip("\n") for part in parts if part) + "\n"
 
 
 def _origin(place: Place) -> Place:

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from pipeline_lib.models.transformer import Transformer, initialize
+from pipeline_lib.models.feedforward import initialize
 
 POOLINGS = ("mean", "cls", "center")
 NEIGHBOURS = 2
@@ -22,18 +22,26 @@ class SequenceClassifier(nn.Module):
     pooling
         ``mean``: the mean over tokens; ``cls``: the first token; ``center``: the focus token and
         its two neighbours on each side, each with weights of its own, beside the mean.
+    causal
+        Whether tokens see those before them alone: ``cls`` is then the last token.
     dropout
         Share of the pooled vector that is dropped in training.
     """
 
     def __init__(
-        self, encoder: Transformer, classes: int, pooling: str, dropout: float = 0.1
+        self,
+        encoder: nn.Module,
+        classes: int,
+        pooling: str,
+        dropout: float = 0.1,
+        *,
+        causal: bool = False,
     ) -> None:
         super().__init__()
         if pooling not in POOLINGS:
             raise ValueError(f"pooling {pooling!r} is none of {', '.join(POOLINGS)}")
-        self.encoder, self.pooling = encoder, pooling
-        width = encoder.architecture.width * (2 * NEIGHBOURS + 2 if pooling == "center" else 1)
+        self.encoder, self.pooling, self.causal = encoder, pooling, causal
+        width = encoder.width * (2 * NEIGHBOURS + 2 if pooling == "center" else 1)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width, classes)
         initialize(self.head, encoder.architecture.init_std)
@@ -59,8 +67,12 @@ class SequenceClassifier(nn.Module):
         return self.head(self.dropout(self._pool(hidden, mask, focus)))  # type: ignore[no-any-return]
 
     def _pool(self, hidden: Tensor, mask: Tensor | None, focus: Tensor) -> Tensor:
-        if self.pooling == "cls":
+        if self.pooling == "cls" and not self.causal:
             return hidden[:, 0]
+        if self.pooling == "cls":
+            last = hidden.new_full((len(hidden),), hidden.shape[1] - 1, dtype=torch.long)
+            last = last if mask is None else mask.sum(dim=1) - 1
+            return hidden[torch.arange(len(hidden), device=hidden.device), last]
         if mask is None:
             mean = hidden.mean(dim=1)
         else:

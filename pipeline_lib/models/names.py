@@ -7,6 +7,12 @@ from pipeline_lib.config.architecture import Architecture
 
 _ACTIVATIONS = {"gelu": "gelu", "gelu_tanh": "gelu_new"}
 THEIR_ACTIVATIONS = [*_ACTIVATIONS.values(), "gelu_pytorch_tanh"]
+USUAL: dict[str, Sequence[Any]] = {
+    "hidden_act": THEIR_ACTIVATIONS,
+    "position_embedding_type": ["absolute"],
+    "is_decoder": [False],
+}
+"""What BERT, BigBird and ALBERT must be set to, the default first."""
 SPECIAL_TOKENS = {
     "unk_token_id": 0,
     "cls_token_id": 1,

@@ -30,13 +30,12 @@ Made by dnalm {__version__} from its own source code; needs torch and transforme
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 '''
-_STAND_INS = f'''
+_IMPORTS = """from types import SimpleNamespace
+
 from .configuration_dnalm import DnalmConfig
-
-
-class InputError(ValueError):
+"""
+_STAND_INS = f'''class InputError(ValueError):
     """An input that the model cannot read."""
 
     def __init__(self, problem, *, path=None, where=None, expected=None, remedy=""):
@@ -89,7 +88,8 @@ def remote_code(model: LanguageModel) -> dict[str, str]:
         [Place(_WRAPPER, _head(model)[0]), Place(_WRAPPER, "DnalmModel")],
         replaced=replaced,
         given=_GIVEN,
-        header=_HEADER.format(title="A DNA language model for transformers.") + _STAND_INS,
+        header=_HEADER.format(title="A DNA language model for transformers.") + _IMPORTS,
+        stand_ins=_STAND_INS,
     )
     configuration = bundle(
         [Place(_CONFIG, "DnalmConfig")],

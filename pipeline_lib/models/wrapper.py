@@ -5,6 +5,9 @@ Nothing of the library imports this file, which needs the optional package ``tra
 ``modeling_dnalm.py``. There, ``Network`` and ``Shape`` are the classes of the model in that folder.
 """
 
+# What mypy says of it depends on whether `transformers` is installed.
+# mypy: ignore-errors
+
 from typing import Any
 
 import torch

@@ -4,6 +4,9 @@ Nothing of the library imports this file: :mod:`pipeline_lib.models.remote` writ
 folders as ``configuration_dnalm.py``.
 """
 
+# What mypy says of it depends on whether `transformers` is installed.
+# mypy: ignore-errors
+
 from typing import Any
 
 from transformers import PretrainedConfig

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline_lib.models.build import LanguageModel
+from pipeline_lib.models.causal import CausalLanguageModel
 from pipeline_lib.pretraining.examples import Examples
 from pipeline_lib.pretraining.sentence_order import SentenceOrderHead
 
@@ -51,7 +52,8 @@ def losses(
         return
     at = encode(model, examples, device)
     loss = token_loss(model.scores(at(targets)).float(), answers, weights) / total
-    if examples.numbers is not None and len(examples.numbers) and number_weight:
+    asked = examples.numbers is not None and len(examples.numbers) and number_weight
+    if asked and isinstance(model, CausalLanguageModel):
         places = torch.from_numpy(examples.number_places).to(device)
         said = model.numbers(at(places)).float()
         truth = torch.from_numpy(examples.numbers).to(device)

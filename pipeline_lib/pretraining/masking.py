@@ -128,4 +128,4 @@ def _surrounded(hidden: Flags, around: int, words: Flags) -> Flags:
     padded = np.pad(seen, ((0, 0), (around, around)))
     total = np.cumsum(np.pad(padded, ((0, 0), (1, 0))), axis=1)
     width = 2 * around + 1
-    return hidden & (total[:, width:] == total[:, :-width])
+    return np.asarray(hidden & (total[:, width:] == total[:, :-width]))

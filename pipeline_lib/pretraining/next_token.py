@@ -6,17 +6,26 @@ turned; for the share of G and C, ``<M>`` follows, and the number is read off it
 samples have which task is not published: it is set by the configuration.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline_lib.config.pretraining import NumberTasks
 from pipeline_lib.pretraining.data import Batch
-from pipeline_lib.pretraining.examples import Examples, Ids, repeat_weights, sample_chances
+from pipeline_lib.pretraining.examples import (
+    Examples,
+    Flags,
+    Ids,
+    repeat_weights,
+    sample_chances,
+)
 from pipeline_lib.tokenizer.vocabulary import Vocabulary
 
 ASK_CLASS, ASK_NUMBER = "<B>", "<M>"
 AS_IS, TURNED = "A", "N"
+Weights = NDArray[np.float32]
 _TASK, _TURN = 8, 9  # streams of chance
 
 
@@ -43,61 +52,95 @@ def with_number_tasks(
 
     Samples that ask for their order ask for nothing else: turned sequence is no sequence to
     learn from. Where a sample fills the context, its last word makes room for the question.
+    Samples with an N are asked neither.
     """
-    inputs, shown, targets = (
-        np.pad(array, ((0, 0), (0, 1)), constant_values=fill)
-        for array, fill in (
-            (examples.inputs, vocabulary.pad), (examples.shown, 0), (examples.targets, 0)
-        )
-    )  # fmt: skip
-    answers = np.zeros(inputs.shape, dtype=np.int64)
-    answers[targets] = examples.answers
-    weights = np.ones(inputs.shape, dtype=np.float32)
-    if examples.weights is not None:
-        weights[targets] = examples.weights
-    number_places = np.zeros(inputs.shape, dtype=bool)
-    numbers = np.zeros(inputs.shape, dtype=np.float32)
+    lines = _Lines.of(examples, vocabulary)
     task = sample_chances(batch, seed, _TASK)
     turn = sample_chances(batch, seed, _TURN) < 0.5
     order = task < tasks.order_share
     number = ~order & (task < tasks.order_share + tasks.number_share)
-    turned_words = vocabulary.turned(complement=tasks.order_transform == "reverse_complement")
+    turned = vocabulary.turned(complement=tasks.order_transform == "reverse_complement")
     for row in np.flatnonzero(order | number):
-        words = inputs[row, 1 : shown[row].sum() - 1]
-        if not vocabulary.predictable[words].all() or not len(words):
-            continue  # the share of G and C is not known where there is an N
-        if order[row] or len(words) == examples.inputs.shape[1] - 2:
-            words = words[:-1]  # often shorter than k: it would tell which end is the end
-        if order[row] and turn[row]:
-            words = turned_words[words][::-1]
-        asked = vocabulary.id(ASK_CLASS if order[row] else ASK_NUMBER)
-        line = np.array([inputs[row, 0], *words, vocabulary.sep, asked])
-        inputs[row], shown[row] = vocabulary.pad, False
-        inputs[row, : len(line)], shown[row, : len(line)] = line, True
-        last = len(line) - 1
-        targets[row, len(words) :] = False
+        words = examples.inputs[row, 1 : examples.shown[row].sum() - 1]
+        if not len(words) or not vocabulary.predictable[words].all():
+            continue
         if order[row]:
-            targets[row] = False
-            targets[row, last] = True
-            answers[row, last] = vocabulary.id(TURNED if turn[row] else AS_IS)
-            weights[row, last] = 1.0
+            words = words[:-1]  # often shorter than the others: it would give its end away
+            lines.ask_order(row, turned[words][::-1] if turn[row] else words, bool(turn[row]))
         else:
-            number_places[row, last] = True
-            numbers[row, last] = gc_share(words, vocabulary)
-    used = max(int(shown.sum(axis=1).max()), 1)
-    inputs, shown, targets, number_places = (
-        array[:, :used] for array in (inputs, shown, targets, number_places)
-    )
-    return replace(
-        examples,
-        inputs=inputs,
-        shown=shown,
-        targets=targets,
-        answers=answers[:, :used][targets],
-        weights=None if examples.weights is None else weights[:, :used][targets],
-        number_places=number_places,
-        numbers=numbers[:, :used][number_places],
-    )
+            lines.ask_number(row, words[: examples.inputs.shape[1] - 3])
+    return lines.examples(examples)
+
+
+@dataclass
+class _Lines:
+    """Examples with room for one more token, that can be written to.
+
+    Attributes
+    ----------
+    inputs, shown, targets, answers, weights, number_places, numbers
+        As in :class:`Examples`, but all of the shape (batch, length + 1).
+    """
+
+    vocabulary: Vocabulary
+    inputs: Ids
+    shown: Flags
+    targets: Flags
+    answers: Ids
+    weights: Weights
+    number_places: Flags
+    numbers: Weights
+
+    @classmethod
+    def of(cls, examples: Examples, vocabulary: Vocabulary) -> Self:
+        rows, length = examples.inputs.shape
+        inputs = np.full((rows, length + 1), vocabulary.pad, dtype=np.int64)
+        shown, targets, places = (np.zeros(inputs.shape, dtype=bool) for _ in range(3))
+        inputs[:, :-1], shown[:, :-1] = examples.inputs, examples.shown
+        targets[:, :-1] = examples.targets
+        answers = np.zeros(inputs.shape, dtype=np.int64)
+        answers[targets] = examples.answers
+        weights = np.ones(inputs.shape, dtype=np.float32)
+        if examples.weights is not None:
+            weights[targets] = examples.weights
+        numbers = np.zeros(inputs.shape, dtype=np.float32)
+        return cls(vocabulary, inputs, shown, targets, answers, weights, places, numbers)
+
+    def ask_order(self, row: np.intp, words: Ids, turned: bool) -> None:
+        last = self._write(row, words, ASK_CLASS)
+        self.targets[row] = False
+        self.targets[row, last] = True
+        self.answers[row, last] = self.vocabulary.id(TURNED if turned else AS_IS)
+        self.weights[row, last] = 1.0
+
+    def ask_number(self, row: np.intp, words: Ids) -> None:
+        last = self._write(row, words, ASK_NUMBER)
+        self.targets[row, len(words) :] = False
+        self.number_places[row, last] = True
+        self.numbers[row, last] = gc_share(words, self.vocabulary)
+
+    def _write(self, row: np.intp, words: Ids, question: str) -> int:
+        """Write a line that ends with a question; return the place of the question."""
+        end = len(words) + 3
+        line = [self.inputs[row, 0], *words, self.vocabulary.sep, self.vocabulary.id(question)]
+        self.inputs[row], self.shown[row] = self.vocabulary.pad, False
+        self.inputs[row, :end], self.shown[row, :end] = line, True
+        return end - 1
+
+    def examples(self, examples: Examples) -> Examples:
+        used = int(self.shown.sum(axis=1).max())
+        targets, places = self.targets[:, :used], self.number_places[:, :used]
+        weights = self.weights[:, :used][targets]
+        return replace(
+            examples,
+            inputs=self.inputs[:, :used],
+            shown=self.shown[:, :used],
+            targets=targets,
+            answers=self.answers[:, :used][targets],
+            weights=None if examples.weights is None else weights,
+            number_places=places,
+            numbers=self.numbers[:, :used][places],
+        )
 
 
 def gc_share(words: Ids, vocabulary: Vocabulary) -> float:

@@ -13,12 +13,11 @@ from pipeline_lib.config.family import AnyArchitecture
 from pipeline_lib.config.pretraining import Model
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import atomic_path, checksum, write_text
-from pipeline_lib.models.adapters import adapter_of
 from pipeline_lib.models.build import build_model
 from pipeline_lib.models.masked import MaskedLanguageModel
 from pipeline_lib.pretraining.checkpoints import Checkpoints, fingerprint
 from pipeline_lib.pretraining.data import Samples
-from pipeline_lib.pretraining.folder import save_model
+from pipeline_lib.pretraining.folder import how_to_load, save_model
 from pipeline_lib.pretraining.loop import Training, train
 from pipeline_lib.pretraining.objective import make_objective
 from pipeline_lib.pretraining.sentence_order import SentenceOrderHead
@@ -176,16 +175,6 @@ def _card(name: str, settings: Model, shape: AnyArchitecture, training: Training
     last = [json.loads(line) for line in training.metrics.read_text().splitlines()]
     best = min((line["valid_bits_per_base"] for line in last if "valid_loss" in line), default=0.0)
     parameters = sum(parameter.numel() for parameter in training.model.parameters())
-    loading = (
-        "```python\n"
-        "from transformers import AutoModelForMaskedLM, AutoTokenizer\n\n"
-        'model = AutoModelForMaskedLM.from_pretrained("path/to/this/folder")\n'
-        'tokenizer = AutoTokenizer.from_pretrained("path/to/this/folder")\n'
-        "```"
-        if adapter_of(shape).fits(shape)
-        else "Load it with `pipeline_lib.pretraining.folder.load_model`: `transformers` has no\n"
-        "class for a model of this shape."
-    )
     passes = training.step * settings.batch_size / len(training.stream.samples)
     return CARD.format(
         name=name,
@@ -194,7 +183,7 @@ def _card(name: str, settings: Model, shape: AnyArchitecture, training: Training
         width=shape.width,
         parameters=parameters,
         length=shape.input_length,
-        loading=loading,
+        loading=how_to_load(shape),
         objective=(
             "prediction of the next token"
             if training.model.causal

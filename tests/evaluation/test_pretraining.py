@@ -12,6 +12,7 @@ from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.config.evaluation import EvaluationConfig
 from pipeline_lib.config.shards import ShardsConfig
 from pipeline_lib.config.tokenizer import TokenizerSettings
+from pipeline_lib.evaluation.likelihood import next_token_bits
 from pipeline_lib.evaluation.pretraining import (
     evaluate_pretraining,
     scored_lengths,
@@ -26,6 +27,7 @@ from pipeline_lib.evaluation.windows import (
     read_windows,
 )
 from pipeline_lib.files import read_json, write_json
+from pipeline_lib.models.causal import CausalLanguageModel
 from pipeline_lib.models.masked import MaskedLanguageModel
 from pipeline_lib.pretraining.folder import save_model
 from pipeline_lib.randomness import named_generator
@@ -94,9 +96,9 @@ CLS, SEP, PAD, MASK, GAP = 1, 2, 3, 4, 5
 
 
 def windows_of(world, **changes):
-    lengths = read_vocabulary(world / "tokenizer.json").lengths
+    vocabulary = read_vocabulary(world / "tokenizer.json")
     base = {"context_length": 34, "max_bases": 10**9, "rounds": 5, "seed": 1}
-    return read_windows(Shards(world / "test"), lengths, **(base | changes))
+    return read_windows(Shards(world / "test"), vocabulary, **(base | changes))
 
 
 @given(st.integers(1, 60), st.integers(2, 9), st.integers(0, 99))
@@ -232,3 +234,58 @@ def test_tokens_with_other_letters_are_not_scored(world):
     words = [tokenizer.id_to_token(int(i)) for i in others]
     pure = np.array([set(word) <= set("ACGT") for word in words])
     assert (scored[others][pure] == lengths[others][pure]).all()
+
+
+def test_bits_of_the_next_token_equal_a_plain_loop(world):
+    torch.manual_seed(3)
+    causal = Architecture(
+        family="gpt2", attention="causal", norm="pre", final_norm=True, layers=1, width=16, heads=2,
+        feedforward_width=32, context_length=34, init_std=0.2,
+    )  # fmt: skip
+    network = CausalLanguageModel(causal, 80)
+    windows = windows_of(world, max_bases=3_000)
+    found = next_token_bits(network, windows, STANDARD)
+    network.eval()
+    for window, bits in zip(windows, found, strict=True):
+        assert len(bits) == len(window.tokens)
+        for place in (0, 1, len(bits) // 2, len(bits) - 1):
+            text = torch.tensor([[CLS, *window.tokens[:place]]])
+            with torch.no_grad():
+                logits = network.next_scores(text).double()[0]
+            logits[:GAP] = -torch.inf
+            surprise = -torch.log_softmax(logits, dim=0)[window.tokens[place]] / np.log(2)
+            assert bits[place] == pytest.approx(float(surprise), abs=1e-4)
+    save_model(world / "causal", network, causal, world / "tokenizer.json", card="test")
+    result = evaluate(world, "causal")
+    assert result["measure"] == "likelihood" and result["family"] == "gpt2"
+    assert result["bases"] == 60_000
+
+
+def test_words_that_overlap_are_scored_side_by_side(yeast, write_documents, tmp_path):
+    """Every base once, and none of it visible when it is asked for."""
+    rows = [("ref|NC_001133|", "+", at, at + 5_000) for at in (0, 5_000)]
+    write_documents(tmp_path / "test.parquet", rows, assembly="S288C")
+    make_tokenizer(
+        tmp_path / "test.parquet", {"S288C": yeast}, tmp_path / "tokenizer.json",
+        tmp_path / "stats.json", TokenizerSettings(kind="kmer", k=3, overlapping=True), seed=1,
+    )  # fmt: skip
+    write_shards(
+        tmp_path / "test.parquet", {"S288C": yeast}, tmp_path / "tokenizer.json",
+        tmp_path / "test", ShardsConfig(), workers=1,
+    )  # fmt: skip
+    vocabulary = read_vocabulary(tmp_path / "tokenizer.json")
+    windows = read_windows(
+        Shards(tmp_path / "test"), vocabulary, context_length=34, max_bases=10**9, rounds=5, seed=1
+    )
+    scored = scored_lengths(vocabulary)
+    bases = sum(int(scored[w.tokens[w.rounds >= 0]].sum()) for w in windows)
+    assert 9_000 < bases <= 10_000
+    for window in windows[:50]:
+        seen = np.zeros(len(window.tokens), dtype=int)
+        for number in range(5):
+            inputs, asked = masked_inputs([window], number, vocabulary)
+            left = np.flatnonzero(inputs[0, 1:-1] != vocabulary.mask)
+            for place in np.flatnonzero(asked[0, 1:-1]):
+                assert (np.abs(left - place) >= 3).all()
+            seen += asked[0, 1:-1]
+        assert (np.flatnonzero(seen) % 3 == 0).all() and seen[:-2:3].all() and seen.max() == 1

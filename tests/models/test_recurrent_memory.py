@@ -1,5 +1,6 @@
 """Recurrent memory: what a segment is, how gradients flow, how much is held."""
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -152,15 +153,34 @@ def test_an_input_does_not_depend_on_the_others_of_its_batch(name: str) -> None:
         assert not together[row, length:].any()
 
 
-def test_memory_carries_the_past_on() -> None:
+def test_without_memory_segments_are_independent() -> None:
     tokens, _ = batch(70)
     changed = tokens.clone()
     changed[0, 1] = 5 + (changed[0, 1] - 4) % (VOCABULARY - 5)
     for memory, carries in ((4, True), (0, False)):
-        model = recurrent(small(), tokens=memory, segments=6).double()
+        model = recurrent(small(norm="pre"), tokens=memory, segments=6).double()
         last, other = (model.encoder(rows)[0, -10:] for rows in (tokens, changed))
         assert torch.equal(last, other) != carries
-        assert (last - other).abs().max() > 1e-6 or not carries
+
+
+@pytest.mark.parametrize(("depth", "learns"), [(0, True), (1, False)])
+def test_what_is_at_the_beginning_is_remembered_if_gradients_reach_it(
+    depth: int, learns: bool
+) -> None:
+    torch.manual_seed(0)
+    base = small(layers=1, heads=2, init_std=0.1, context_length=8, norm="pre", final_norm=True)
+    model = build_model(with_memory(base, tokens=2, segments=2, depth=depth), VOCABULARY)
+    optimizer, found = torch.optim.Adam(model.parameters(), lr=5e-3), []
+    for _ in range(200):
+        tokens = torch.randint(5, 9, (32, 8))  # two segments of 3
+        tokens[:, 0], tokens[:, -1], tokens[:, -2] = CLS, SEP, 4
+        for part in model.losses(tokens, None, tokens == 4, tokens[:, 1]):
+            (part / 32).backward()
+            found.append(float(part.detach()) / 32)
+        optimizer.step()
+        optimizer.zero_grad()
+    chance = math.log(4)
+    assert sum(found[-20:]) / 20 < 0.05 if learns else sum(found[-20:]) / 20 > 0.9 * chance
 
 
 # How gradients flow
@@ -172,9 +192,10 @@ def unrolled(model: RecurrentMemoryModel, tokens: Tensor, depth: int) -> Tensor:
         model.encoder.architecture.model_copy(update={"memory": None}), VOCABULARY
     ).double().eval()  # fmt: skip
     weights = {name: value for name, value in model.encoder.named_parameters() if name != "memory"}
-    size, count = model.encoder.settings.room(plain.encoder.architecture.context_length), 3
-    pieces = tokens[0, 1:-1].tensor_split(-(-(tokens.shape[1] - 2) // size))
-    assert len(pieces) == count
+    content = tokens.shape[1] - 2
+    pieces = tokens[0, 1:-1].split(
+        [content // 3, 2 * content // 3 - content // 3, -(-content // 3)]
+    )
     memory, found = model.encoder.memory, []
     for number, piece in enumerate(pieces):
         if depth and number and (len(pieces) - number) % depth == 0:
@@ -203,9 +224,9 @@ def slopes(model: RecurrentMemoryModel) -> dict[str, Tensor]:
 @pytest.mark.parametrize("depth", [0, 1, 2])
 def test_gradients_equal_those_of_an_unrolled_model(depth: int, checkpointing: bool) -> None:
     model = recurrent(
-        MASKED["pre-norm"], tokens=3, segments=4, depth=depth, checkpointing=checkpointing
+        MASKED["rotary"], tokens=3, segments=4, depth=depth, checkpointing=checkpointing
     ).double()
-    lengths = (54, 50, 53)
+    lengths = (54, 47, 52)
     tokens, mask = batch(*lengths)
     targets = some_targets(tokens)
     answers = torch.randint(5, VOCABULARY, (int(targets.sum()),))
@@ -225,7 +246,7 @@ def test_gradients_equal_those_of_an_unrolled_model(depth: int, checkpointing: b
     total, runs = 0.0, 0
     for part in model.losses(tokens, mask, targets, answers, weights):
         part.backward()
-        total, runs = total + float(part), runs + 1
+        total, runs = total + float(part.detach()), runs + 1
     streamed = slopes(model)
     logits = model(tokens, mask, targets)
     each = functional.cross_entropy(logits, answers, reduction="none")
@@ -296,7 +317,7 @@ def test_memory_is_flat_in_the_number_of_segments() -> None:
 
 
 def steps(model: RecurrentMemoryModel, count: int, bf16: bool = False) -> Iterator[float]:
-    tokens, mask = batch(60, 44, 21)
+    tokens, mask = batch(40, 17)
     targets = some_targets(tokens)
     hidden = tokens.masked_fill(targets, 4)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
@@ -306,13 +327,12 @@ def steps(model: RecurrentMemoryModel, count: int, bf16: bool = False) -> Iterat
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             for part in model.losses(hidden, mask, targets, tokens[targets]):
                 (part / int(targets.sum())).backward()
-                total += float(part) / int(targets.sum())
+                total += float(part.detach()) / int(targets.sum())
         optimizer.step()
         yield total
 
 
-@pytest.mark.parametrize("name", ["bert", "modernbert", "logo"])
-@pytest.mark.parametrize("depth", [0, 1])
+@pytest.mark.parametrize(("name", "depth"), [("bert", 1), ("modernbert", 0), ("logo", 0)])
 def test_one_batch_can_be_learnt_by_heart(name: str, depth: int) -> None:
     base = MASKED[name].model_copy(update={"init_std": 0.1, "context_length": 24})
     torch.manual_seed(0)
