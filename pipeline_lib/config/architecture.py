@@ -105,6 +105,12 @@ class Architecture(Section):
         description="Smaller initial weights, by sqrt(2 x `layers`), where a block joins the "
         "residual stream (GPT-2, GENA-LM).",
     )
+    published_vocabulary: int | None = Field(
+        None,
+        ge=1,
+        description="Tokens of the published model, of which `dnalm models` tells the size; in a "
+        "run the tokenizer decides.",
+    )
 
     @property
     def input_length(self) -> int:

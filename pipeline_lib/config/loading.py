@@ -9,8 +9,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline_lib.config.family import AnyArchitecture, architecture_class
 from pipeline_lib.config.base import Section, without_none
+from pipeline_lib.config.family import AnyArchitecture, architecture_class
 from pipeline_lib.config.needs import locate
 from pipeline_lib.config.root import Config, ReferenceError_
 from pipeline_lib.config.sheet import with_sheet

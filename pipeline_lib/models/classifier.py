@@ -4,6 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from pipeline_lib.models.feedforward import initialize
+from pipeline_lib.models.hyena import Hyena
+from pipeline_lib.models.hyena_language import BothStrands
+from pipeline_lib.models.transformer import Transformer
 
 POOLINGS = ("mean", "cls", "center")
 NEIGHBOURS = 2
@@ -30,7 +33,7 @@ class SequenceClassifier(nn.Module):
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoder: Transformer | Hyena | BothStrands,
         classes: int,
         pooling: str,
         dropout: float = 0.1,

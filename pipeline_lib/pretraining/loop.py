@@ -165,18 +165,18 @@ def train(training: Training) -> None:
                 _write(
                     metrics, step=training.step, loss=float(np.mean(found)), learning_rate=rate,
                     gradient_norm=norm, tokens_per_second=tokens / seconds, seconds=seconds,
-                    skipped=training.skipped,
+                    skipped=training.skipped, elapsed=training.seconds,
                 )  # fmt: skip
                 clock, tokens, found = time.monotonic(), 0, []
             if last or training.step % settings.validate_every == 0:
                 paused = time.monotonic()
                 values = validate(training)
-                _write(metrics, step=training.step, **values)
+                training.seconds = before + time.monotonic() - begun
+                _write(metrics, step=training.step, elapsed=training.seconds, **values)
                 logger.info(
                     "step %d: %.4f bits per base", training.step, values["valid_bits_per_base"]
                 )
                 clock += time.monotonic() - paused
-                training.seconds = before + time.monotonic() - begun
             if last or stopped() or training.step % settings.checkpoint_every == 0:
                 training.checkpoints.save(training.step, training.state())
             if stopped() and not last:

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from pipeline_lib.models.build import LanguageModel
 from pipeline_lib.models.causal import CausalLanguageModel
+from pipeline_lib.models.recurrent_memory import RecurrentMemoryModel
 from pipeline_lib.pretraining.examples import Examples
 from pipeline_lib.pretraining.sentence_order import SentenceOrderHead
 
@@ -45,7 +46,7 @@ def losses(
     answers = torch.from_numpy(examples.answers).to(device)
     weights = None if examples.weights is None else torch.from_numpy(examples.weights).to(device)
     inputs = torch.from_numpy(examples.inputs).to(device)
-    if hasattr(model, "losses"):
+    if isinstance(model, RecurrentMemoryModel):
         shown = torch.from_numpy(examples.shown).to(device)
         for part in model.losses(inputs, shown, targets, answers, weights):
             yield part / total

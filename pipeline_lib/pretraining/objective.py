@@ -6,6 +6,7 @@ from pipeline_lib.config.pretraining import PretrainingSettings
 from pipeline_lib.errors import InputError
 from pipeline_lib.models.build import LanguageModel
 from pipeline_lib.models.causal import CausalLanguageModel
+from pipeline_lib.models.recurrent_memory import RecurrentMemoryModel
 from pipeline_lib.pretraining.data import Batch
 from pipeline_lib.pretraining.examples import Examples
 from pipeline_lib.pretraining.masking import mask_tokens
@@ -106,7 +107,7 @@ def make_objective(
             remedy="leave `objective` out, or choose a causal preset (dnagpt, hyenadna) for the "
             "next token and any other for masked tokens",
         )
-    if settings.sentence_order and (model.causal or hasattr(model, "losses")):
+    if settings.sentence_order and (model.causal or isinstance(model, RecurrentMemoryModel)):
         raise InputError(
             "`sentence_order` for a model without a [CLS] that has seen the whole sample",
             where="pretraining.models.*.sentence_order",

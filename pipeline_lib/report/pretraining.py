@@ -1,9 +1,11 @@
 """Figures of the stage ``pretraining``, and of how it is evaluated."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 
 from pipeline_lib.report.reading import read_lines, read_result
 from pipeline_lib.report.style import BLUE, GREY, LIGHT, ORANGE, RED, Outputs, canvas, publish
@@ -56,7 +58,7 @@ def bits_per_base(*results: Path, outputs: Outputs) -> None:
     *results
         ``pretraining.json`` of each model.
     """
-    read = [read_result(path, "model", "bits_per_base", "baselines") for path in results]
+    read = [read_result(path, "model", "measure", "bits_per_base", "baselines") for path in results]
     rows = []
     for values in read:
         baselines = values["baselines"]
@@ -69,7 +71,8 @@ def bits_per_base(*results: Path, outputs: Outputs) -> None:
     rows.append({"what": "uniform", "kind": "uniform", "bits per base": 2.0})
     frame = pd.DataFrame(rows)
 
-    figure, (left, right) = canvas(2, width=9.5, height=4.4, width_ratios=(3, 2))
+    height = max(4.4, 1.6 + 0.5 * len(read))
+    figure, (left, right) = canvas(2, width=9.5, height=height, width_ratios=(1, 1))
     left.axhline(2.0, color=GREY, linewidth=1, linestyle="--")
     left.text(
         max(markov), 2.0, "knowing nothing: 2", va="bottom", ha="right", color=GREY, fontsize=9
@@ -79,25 +82,30 @@ def bits_per_base(*results: Path, outputs: Outputs) -> None:
     left.set_xlabel("order of the Markov model (bases of context)")
     left.set_ylabel("bits per base (lower is better)")
     left.set_title("Markov models: a likelihood")
-    names = []
+    _models(right, read)
+    publish(figure, frame, outputs, title="Held-out bits per base")
+
+
+def _models(axis: Axes, read: list[dict[str, Any]]) -> None:
+    """Draw each model on a line of its own, and its tokens taken one by one."""
     for place, values in enumerate(read):
         pair = (values["baselines"]["token_unigram"], values["bits_per_base"])
-        for offset, found, colour in zip((-0.15, 0.15), pair, (ORANGE, BLUE), strict=True):
-            _points(right, np.array([place + offset]), [found], colour, "")
-            right.annotate(
-                f"{found['value']:.4f}", (place + offset, found["value"]), xytext=(8, 0),
-                textcoords="offset points", va="center", color=colour, fontsize=10,
+        for found, colour, up in zip(pair, (ORANGE, BLUE), (-14, 7), strict=True):
+            error = [[found["value"] - found["low"]], [found["high"] - found["value"]]]
+            axis.errorbar(
+                [found["value"]], [place], xerr=np.clip(error, 0, None), fmt="o", color=colour,
+                capsize=3, markersize=5,
             )  # fmt: skip
-        names.append(f"{values['model']}\n(left: its tokens one by one)")
-    right.axhline(2.0, color=GREY, linewidth=1, linestyle="--")
-    right.set_xticks(range(len(names)), names)
-    right.set_xlim(-0.6, len(names) - 0.2)
-    right.set_title("Models: a pseudo-likelihood")
-    low = min(axis.get_ylim()[0] for axis in (left, right))
-    high = max(axis.get_ylim()[1] for axis in (left, right))
-    for axis in (left, right):
-        axis.set_ylim(low, high)
-    publish(figure, frame, outputs, title="Held-out bits per base")
+            axis.annotate(
+                f"{found['value']:.4f}", (found["value"], place), xytext=(0, up),
+                textcoords="offset points", ha="center", color=colour, fontsize=10,
+            )  # fmt: skip
+    names = [f"{values['model']}\n{values['measure']}" for values in read]
+    axis.axvline(2.0, color=GREY, linewidth=1, linestyle="--")
+    axis.set_yticks(range(len(names)), names, fontsize=9)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.set_xlabel("bits per base")
+    axis.set_title("Models (blue), their tokens one by one")
 
 
 def _row(what: str, kind: str, found: dict[str, float]) -> dict[str, object]:

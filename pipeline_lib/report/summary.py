@@ -14,8 +14,9 @@ OTHERS = {"scratch": "the same model without pretraining", "kmer": "the k-mer re
 HONESTY = (
     "A masked model sees both sides of every token, and where tokens begin and end: its bits per "
     "base are a pseudo-likelihood, and a comparison with Markov models, which see the left side "
-    "alone, flatters it. DNA is nearly incompressible, and a short run on a small machine learns "
-    "little: read differences, and their intervals, not headlines."
+    "alone, flatters it. A model of the next token is compared with them on equal terms. DNA "
+    "is nearly incompressible, and a short run on a small machine learns little: read differences, "
+    "and their intervals, not headlines."
 )
 
 
@@ -68,10 +69,12 @@ def verdicts(models: list[dict[str, Any]], tasks: list[dict[str, Any]]) -> list[
         best = str(values["best_markov_order"])
         sentences.append(
             f"{values['model']} needs {own['value']:.4f} bits per held-out base "
-            f"(pseudo-likelihood): "
+            f"({values['measure']}): "
             f"{_against(own, baselines['token_unigram'], 'its own tokens taken one by one')}, and "
             f"{_against(own, baselines['markov'][best], f'the best Markov model (order {best})')}."
         )
+    if len(models) > 1:
+        sentences.insert(0, _best(models))
     for values in tasks:
         scores = values["scores"]
         own = scores["pretrained"]["auroc"]
@@ -87,6 +90,15 @@ def verdicts(models: list[dict[str, Any]], tasks: list[dict[str, Any]]) -> list[
             "pretraining."
         )
     return sentences
+
+
+def _best(models: list[dict[str, Any]]) -> str:
+    """Return which model has the lowest bits per base, and which it cannot be told from."""
+    ranked = sorted(models, key=lambda values: values["bits_per_base"]["value"])
+    first, own = ranked[0], ranked[0]["bits_per_base"]
+    alike = [v["model"] for v in ranked[1:] if not _apart(own, v["bits_per_base"])]
+    tie = f"; {', '.join(alike)} cannot be told from it" if alike else ""
+    return f"{first['model']} has the lowest bits per base ({own['value']:.4f}){tie}."
 
 
 def _against(own: dict[str, float], other: dict[str, float], what: str) -> str:
@@ -111,7 +123,7 @@ def _read(
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return (
         [
-            read_result(path, "model", "bits_per_base", "baselines", "best_markov_order")
+            read_result(path, "model", "measure", "bits_per_base", "baselines", "best_markov_order")
             for path in models
         ],
         [read_result(path, "model", "task", "scores", "seen_in_pretraining") for path in tasks],
@@ -123,7 +135,7 @@ def _table(models: list[dict[str, Any]], tasks: list[dict[str, Any]]) -> pd.Data
     for values in models:
         name, baselines = values["model"], values["baselines"]
         rows.append(
-            _row(name, "bits per base", "model (pseudo-likelihood)", values["bits_per_base"])
+            _row(name, "bits per base", f"model ({values['measure']})", values["bits_per_base"])
         )
         rows.append(
             _row(name, "bits per base", "its tokens, one by one", baselines["token_unigram"])

@@ -12,7 +12,13 @@ from transformers.models.big_bird import modeling_big_bird
 
 from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.errors import InputError
-from pipeline_lib.models.adapters import ADAPTERS, adapter_of, read_architecture
+from pipeline_lib.models.adapters import (
+    ADAPTERS,
+    adapter_for,
+    adapter_of,
+    native_adapter,
+    read_architecture,
+)
 from pipeline_lib.models.build import LanguageModel
 from pipeline_lib.models.sparse_attention import NOTHING, Pattern, block_table
 from tests.models.conftest import ALBERT, GPT, MODERN, SPARSE, VOCABULARY, shaken, small
@@ -162,12 +168,154 @@ def test_older_configurations_of_modernbert_are_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"tracks": 3}, {"feedforward": "conv"}, {"norm": "pre", "final_norm": True}]
+    ("name", "changes"),
+    [
+        ("albert", {"tracks": 3}),
+        ("albert", {"feedforward": "conv"}),
+        ("albert", {"embedding_kernels": (2, 3)}),
+        ("bert", {"norm": "pre"}),
+        ("bert", {"norm": "pre", "memory": {"tokens": 2}}),
+        ("bigbird", {"random_layout": "per-head"}),
+        ("bigbird", {"global_place": "start"}),
+        ("gpt2", {"output": "mlp"}),
+        ("gpt2", {"bias": False}),
+        ("modernbert", {"rotary_width": 4}),
+    ],
 )
-def test_shapes_without_a_class_keep_all_weights(changes: dict[str, object]) -> None:
-    shape = ALBERT.model_copy(update=changes)
-    ours, adapter = shaken(shape), ADAPTERS["albert"]
-    assert not adapter.fits(shape)
-    assert adapter.config(shape, VOCABULARY)["model_type"] == "dnalm-transformer"
-    again = adapter.read(adapter.export(ours), shape).weights
-    assert all(torch.equal(again[name], weight) for name, weight in ours.state_dict().items())
+def test_shapes_that_a_class_would_compute_otherwise_have_none(
+    name: str, changes: dict[str, object]
+) -> None:
+    assert native_adapter(SHAPES[name]) is ADAPTERS[SHAPES[name].family]
+    changed = Architecture(**{**SHAPES[name].model_dump(), **changes})
+    assert native_adapter(changed) is None
+
+
+@pytest.mark.parametrize(
+    ("config", "named"),
+    [
+        ({"model_type": "bert", "alibi_starting_size": 512}, "DNABERT-2"),
+        ({"model_type": "esm"}, "Nucleotide Transformer"),
+        ({"model_type": "bert", "position_embedding_type": "relative_key"}, "position_embedding"),
+    ],
+)
+def test_published_models_of_other_classes_are_named(config: dict[str, object], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        read_architecture(config)
+
+
+GENA: dict[str, dict[str, object]] = {
+    "pre-norm": {"pre_layer_norm": True, "last_layer_norm": False},
+    "last-norm": {"pre_layer_norm": True},
+    "rotary": {"pre_layer_norm": True, "position_embedding_type": "rotary", "rotary_dim": 4},
+    "sparse": {
+        "pre_layer_norm": True, "max_position_embeddings": 24, "position_embedding_type": "rotary",
+        "rotary_base": 10_000, "rotary_dim": 4,
+        "sparse_attention": {
+            "block": 4, "num_sliding_window_blocks": 3, "num_global_blocks": 2,
+            "num_random_blocks": 3, "different_layout_per_head": True,
+        },
+    },
+}  # fmt: skip
+
+
+def gena_config(name: str) -> dict[str, object]:
+    usual = {
+        "model_type": "bert", "hidden_size": 32, "num_hidden_layers": 2, "hidden_act": "gelu",
+        "num_attention_heads": 4, "intermediate_size": 48, "max_position_embeddings": 24,
+        "hidden_dropout_prob": 0.1, "layer_norm_eps": 1e-12, "vocab_size": VOCABULARY,
+    }  # fmt: skip
+    return {**usual, **GENA[name]}
+
+
+def gena_weights(config: dict[str, object]) -> dict[str, Tensor]:
+    """Return random weights under the published names."""
+    torch.manual_seed(6)
+    start, narrow, inner = "bert.embeddings", 32, 48
+    norms = ["bert.embeddings.LayerNorm", "cls.predictions.transform.LayerNorm"]
+    linear = {"cls.predictions.transform.dense": (narrow, narrow), "bert.pooler.dense": (32, 32)}
+    for layer in ("bert.encoder.layer.0", "bert.encoder.layer.1"):
+        norms += [f"{layer}.pre_attention_ln", f"{layer}.post_attention_ln"]
+        parts = [f"attention.self.{part}" for part in ("query", "key", "value")]
+        linear |= {f"{layer}.{p}": (narrow, narrow) for p in [*parts, "attention.output.dense"]}
+        linear |= {f"{layer}.intermediate.dense": (inner, narrow)}
+        linear |= {f"{layer}.output.dense": (narrow, inner)}
+    if config.get("last_layer_norm", True):
+        norms.append("bert.encoder.last_layer_ln")
+    shapes = {f"{name}.{kind}": (narrow,) for name in norms for kind in ("weight", "bias")}
+    for name, (out, into) in linear.items():
+        shapes |= {f"{name}.weight": (out, into), f"{name}.bias": (out,)}
+    shapes |= {f"{start}.word_embeddings.weight": (VOCABULARY, narrow)}
+    shapes |= {f"{start}.token_type_embeddings.weight": (2, narrow)}
+    shapes |= {"cls.predictions.bias": (VOCABULARY,), "cls.seq_relationship.weight": (2, narrow)}
+    if config.get("position_embedding_type", "absolute") == "absolute":
+        shapes |= {f"{start}.position_embeddings.weight": (24, narrow)}
+    else:
+        shapes |= {"bert.encoder.layer.0.attention.self.rotary_emb.inv_freq": (2,)}
+    return {name: torch.randn(shape) * 0.3 for name, shape in shapes.items()}
+
+
+def gena_scores(state: dict[str, Tensor], tokens: Tensor) -> Tensor:
+    """Return log-probabilities by the published description: norms first, plain attention."""
+
+    def linear(name: str, hidden: Tensor) -> Tensor:
+        return functional.linear(hidden, state[f"{name}.weight"], state[f"{name}.bias"])
+
+    def normed(name: str, hidden: Tensor) -> Tensor:
+        weight, bias = state[f"{name}.weight"], state[f"{name}.bias"]
+        return functional.layer_norm(hidden, (32,), weight, bias, 1e-12)
+
+    def heads(hidden: Tensor) -> Tensor:
+        return hidden.unflatten(-1, (4, 8)).transpose(1, 2)
+
+    def turned(hidden: Tensor) -> Tensor:
+        """Rotate pairs (0, 2) and (1, 3) of 8 dimensions, the slower pair by 1/100 a token."""
+        turns = torch.arange(hidden.shape[2])[:, None] * torch.tensor([1.0, 0.01])
+        pairs = torch.complex(hidden[..., :2], hidden[..., 2:4])
+        pairs = pairs * torch.polar(torch.ones_like(turns), turns)
+        return torch.cat([pairs.real, pairs.imag, hidden[..., 4:]], dim=-1)
+
+    start = "bert.embeddings"
+    words = state[f"{start}.word_embeddings.weight"]
+    hidden = words[tokens] + state[f"{start}.token_type_embeddings.weight"][0]
+    positions = state.get(f"{start}.position_embeddings.weight")
+    hidden = hidden if positions is None else hidden + positions[: tokens.shape[1]]
+    hidden = normed(f"{start}.LayerNorm", hidden)
+    for layer in ("bert.encoder.layer.0", "bert.encoder.layer.1"):
+        first = normed(f"{layer}.pre_attention_ln", hidden)
+        query, key, value = (
+            heads(linear(f"{layer}.attention.self.{part}", first))
+            for part in ("query", "key", "value")
+        )
+        if positions is None:
+            query, key = turned(query), turned(key)
+        shares = (query @ key.mT / 8**0.5).softmax(dim=-1)
+        gathered = (shares @ value).transpose(1, 2).flatten(2)
+        hidden = hidden + linear(f"{layer}.attention.output.dense", gathered)
+        first = normed(f"{layer}.post_attention_ln", hidden)
+        inner = functional.gelu(linear(f"{layer}.intermediate.dense", first))
+        hidden = hidden + linear(f"{layer}.output.dense", inner)
+    if "bert.encoder.last_layer_ln.weight" in state:
+        hidden = normed("bert.encoder.last_layer_ln", hidden)
+    head = "cls.predictions"
+    hidden = functional.gelu(linear(f"{head}.transform.dense", hidden))
+    hidden = normed(f"{head}.transform.LayerNorm", hidden)
+    return functional.log_softmax(hidden @ words.T + state[f"{head}.bias"], dim=-1)
+
+
+@pytest.mark.parametrize("name", GENA)
+def test_published_gena_lm_models_are_read(name: str) -> None:
+    config = gena_config(name)
+    adapter, state = adapter_for(config), gena_weights(config)
+    shape = adapter.architecture(config)
+    assert (shape.family == "bigbird") == (name == "sparse")
+    assert native_adapter(shape) is None
+    loaded = adapter.read(state, shape)
+    assert sorted([*loaded.report.used, *loaded.report.ignored]) == sorted(state)
+    ours = shaken(shape, seed=3)
+    ours.load_state_dict(loaded.weights)
+    tokens = torch.randint(5, VOCABULARY, (2, 20))
+    found = ours(tokens, None, torch.ones_like(tokens, dtype=torch.bool)).log_softmax(dim=-1)
+    assert torch.allclose(found, gena_scores(state, tokens).flatten(0, 1), atol=1e-5)
+    del state["bert.encoder.layer.1.pre_attention_ln.bias"]
+    with pytest.raises(InputError, match=r"missing bert.encoder.layer.1.pre_attention_ln.bias"):
+        adapter.read(state, shape)

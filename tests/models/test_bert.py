@@ -105,8 +105,8 @@ def test_a_foreign_bert_with_token_types_loads(tmp_path: Path) -> None:
 def test_missing_and_foreign_weights_are_named() -> None:
     state = to_transformers(random_model("bert"))
     del state["cls.predictions.bias"]
-    state["cls.seq_relationship.weight"] = torch.zeros(1)
-    with pytest.raises(InputError, match=r"missing cls.predictions.bias; .*seq_relationship"):
+    state["cls.order.weight"] = torch.zeros(1)
+    with pytest.raises(InputError, match=r"missing cls.predictions.bias; .* cls.order.weight"):
         from_transformers(state, SHAPES["bert"])
 
 

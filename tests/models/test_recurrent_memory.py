@@ -254,7 +254,9 @@ def test_gradients_equal_those_of_an_unrolled_model(depth: int, checkpointing: b
     at_once = slopes(model)
 
     assert runs == {0: 1, 1: 3, 2: 2}[depth]
-    assert total == pytest.approx(float(expected), rel=1e-6)  # losses are computed in float32
+    assert total == pytest.approx(
+        float(expected.detach()), rel=1e-6
+    )  # losses are computed in float32
     assert reference["encoder.memory"].abs().max() > 1e-4
     for name, slope in reference.items():
         assert torch.allclose(at_once[name], slope, rtol=1e-9, atol=1e-9), name
@@ -320,7 +322,7 @@ def steps(model: RecurrentMemoryModel, count: int, bf16: bool = False) -> Iterat
     tokens, mask = batch(40, 17)
     targets = some_targets(tokens)
     hidden = tokens.masked_fill(targets, 4)
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    optimizer = torch.optim.Adam(model.parameters(), lr=5e-3)
     for _ in range(count):
         optimizer.zero_grad()
         total = 0.0

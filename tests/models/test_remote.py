@@ -187,7 +187,8 @@ def test_a_folder_gives_back_the_same_model(name: str, tokenizer: Path, tmp_path
     assert shape == SHAPES[name]
     assert all(torch.equal(again.state_dict()[n], w) for n, w in model.state_dict().items())
     given = inputs_of(model, shape)
-    for mine, other in zip(expected_of(model, given), expected_of(again.eval(), given), strict=True):
+    pairs = zip(expected_of(model, given), expected_of(again.eval(), given), strict=True)
+    for mine, other in pairs:
         assert torch.equal(mine, other)
 
 

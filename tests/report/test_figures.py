@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from pipeline_lib.errors import InputError
+from pipeline_lib.report.comparison import model_comparison
 from pipeline_lib.report.corpus import corpus_overview
 from pipeline_lib.report.costs import costs
 from pipeline_lib.report.genome import assembly_overview
@@ -69,7 +70,15 @@ def metrics(tmp_path: Path) -> Path:
     path = tmp_path / "metrics.jsonl"
     lines: list[dict[str, float]] = []
     for step in range(10, 101, 10):
-        lines.append({"step": step, "loss": 7 - step / 100, "learning_rate": 1e-3 / step})
+        lines.append(
+            {
+                "step": step,
+                "loss": 7 - step / 100,
+                "learning_rate": 1e-3 / step,
+                "tokens_per_second": 900 + step,
+                "elapsed": 6 * step,
+            }
+        )
         if step % 50 == 0:
             lines.append({"step": step, "valid_loss": 6.5, "valid_bits_per_base": 2.02})
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -82,8 +91,8 @@ def evaluated(tmp_path: Path) -> Path:
     markov = {str(order): found(1.96 - order / 1000) for order in range(1, 6)}
     baselines = {"uniform": 2.0, "token_unigram": found(2.03), "markov": markov}
     values = {
-        "model": "mini", "bits_per_base": found(2.00), "baselines": baselines,
-        "best_markov_order": 5,
+        "model": "mini", "measure": "pseudo-likelihood", "bits_per_base": found(2.00),
+        "baselines": baselines, "best_markov_order": 5, "family": "bert", "parameters": 1_612_000,
     }  # fmt: skip
     path.write_text(json.dumps(values))
     return path
@@ -139,6 +148,11 @@ DRAWINGS: dict[str, tuple[Callable[..., None], list[str], list[str]]] = {
     "tokens": (token_lengths, ["tokens"], ["2.22 bases per token", "67 tokens, 60 used"]),
     "loss": (loss_curve, ["metrics"], ["best: 2.0200 bits per base"]),
     "bits": (bits_per_base, ["evaluated"], ["2.0000", "2.0300", "pseudo-likelihood"]),
+    "models": (
+        model_comparison,
+        ["evaluated", "metrics"],
+        ["1.61 M weights", "minutes of training", "Markov, order 3", "2.0000"],
+    ),
     "scores": (task_scores, ["scores"], ["in the gene, in frame", "k-mer regression"]),
     "curves": (roc_pr, ["scores", "predictions"], ["pretrained model: 0.900"]),
     "calibration": (calibration, ["scores"], ["share of true sites"]),

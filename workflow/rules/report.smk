@@ -6,6 +6,7 @@ rule report:
         "results/report/summary.html",
         "results/report/costs.svg",
         "results/report/bits_per_base.svg",
+        "results/report/models.svg",
         expand("results/report/assembly_{assembly}.svg", assembly=ASSEMBLIES),
         expand("results/report/corpus_{corpus}.svg", corpus=CORPORA),
         "results/report/tokenizers.svg",
@@ -180,6 +181,30 @@ rule report_bits_per_base:
     localrule: True
     params:
         draw="pretraining.bits_per_base",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_models:
+    input:
+        expand("results/evaluation/{model}/pretraining.json", model=MODELS),
+        expand("results/pretraining/{model}/metrics.jsonl", model=MODELS),
+    output:
+        **figure(
+            "models",
+            "models",
+            "1 Results",
+            what="models side by side",
+            of="all",
+        ),
+    log:
+        "results/logs/report/models.log",
+    benchmark:
+        "results/benchmarks/report/models.tsv"
+    localrule: True
+    params:
+        draw="comparison.model_comparison",
         code=code_fingerprint("report"),
     script:
         "../scripts/report_figure.py"
