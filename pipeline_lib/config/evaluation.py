@@ -19,7 +19,10 @@ class EvaluationConfig(Section):
         description="A masked model hides every token once, in this many rounds.",
     )
     max_bases: int = Field(
-        2_000_000, ge=1_000, description="Most held-out bases that bits per base are measured on."
+        2_000_000,
+        ge=1_000,
+        description="Most held-out bases, on both strands, that bits per base are measured on: "
+        "evenly spread blocks of 10 kb, the same for all models and baselines.",
     )
     bootstrap_samples: int = Field(1_000, ge=100, description="Resamplings behind every interval.")
     confidence: float = Field(0.95, gt=0.5, lt=1.0, description="Coverage of every interval.")

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from pipeline_lib.corpus.reader import read_documents
 from pipeline_lib.errors import InputError
+from pipeline_lib.evaluation.blocks import chosen_blocks, in_blocks
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.intervals import Intervals
 from pipeline_lib.sequence import base_codes, reverse_complement
 
-BLOCK = 10_000
 PIECE = 4_000_000
 
 Codes = NDArray[np.uint8]
@@ -114,22 +114,22 @@ def held_out(documents: Path, genomes: dict[str, Path], order: int, max_bases: i
     order
         Longest context that is wanted.
     max_bases
-        Most bases to read, counted on one strand: whole blocks of 10 kb are chosen.
+        Most bases to read, on both strands if the split has both: whole blocks of 10 kb.
     """
     stretches, strands = covered(documents)
-    blocks = [
-        (stretch, start, min(start + BLOCK, stretch.end))
-        for stretch in stretches
-        for start in range(stretch.start, stretch.end, BLOCK)
-    ]
-    total = sum(end - start for _, start, end in blocks)
-    if total > max_bases:
-        count = max(1, len(blocks) * max_bases // total)
-        chosen = np.linspace(0, len(blocks) - 1, count).round().astype(int)
-        blocks = [blocks[index] for index in np.unique(chosen)]
+    chosen = chosen_blocks(
+        [(s.assembly, s.contig, s.start, s.end) for s in stretches], max_bases, strands=strands
+    )
+    numbers = {block: number for number, block in enumerate(sorted(chosen))}
     parts: list[tuple[NDArray[np.int64], ...]] = []
     opened = {name: Genome(path) for name, path in genomes.items()}
-    for number, (stretch, start, end) in enumerate(blocks):
+    wanted = (
+        (stretch, start, end, numbers[stretch.assembly, stretch.contig, block])
+        for stretch in stretches
+        for block, start, end in in_blocks(stretch.start, stretch.end)
+        if (stretch.assembly, stretch.contig, block) in numbers
+    )
+    for stretch, start, end, number in wanted:
         left = min(order, start - stretch.start)
         right = min(order, stretch.end - end)
         genome = opened[stretch.assembly]
@@ -140,8 +140,8 @@ def held_out(documents: Path, genomes: dict[str, Path], order: int, max_bases: i
         parts.extend(_scored(base_codes(side), skip, order, number) for side, skip in sides)
     for genome in opened.values():
         genome.close()
-    words, context, block = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return HeldOut(words, context, block)
+    words, context, blocks = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return HeldOut(words, context, blocks)
 
 
 def context_words(codes: Codes, order: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline_lib.evaluation.blocks import BLOCK, Block, chosen_blocks
 from pipeline_lib.randomness import named_generator
 from pipeline_lib.shards.reader import Shards
 from pipeline_lib.tokenizer.vocabulary import Vocabulary
-
-BLOCK = 10_000
 
 Tokens = NDArray[np.int64]
 
@@ -32,7 +31,7 @@ class Window:
     """
 
     tokens: Tokens
-    place: tuple[str, str, int]
+    place: Block
     rounds: NDArray[np.int64]
 
 
@@ -56,15 +55,18 @@ def read_windows(
     context_length
         Most tokens of an input, [CLS] and [SEP] included.
     max_bases
-        If the split has more bases than this, an evenly spread part of the windows is taken.
+        If the split has more bases than this, windows are taken from evenly spread blocks.
     rounds
         In how many rounds tokens are hidden.
     seed
         Seed of the rounds.
     """
-    share = min(1.0, max_bases / max(int(shards.manifest["bases"]), 1))
+    spans, strands = set(), set()
+    for assembly, contig, strand, start, end in shards.spans():
+        spans.add((assembly, contig, start, end))
+        strands.add(strand)
+    chosen = chosen_blocks(spans, max_bases, strands=len(strands))
     windows: list[Window] = []
-    count = 0
     for document, assembly, contig, strand, start, end, tokens in shards.rows():
         parts = max(1, -(-len(tokens) // (context_length - 2)))
         read = 0
@@ -73,8 +75,7 @@ def read_windows(
             middle = read + bases // 2
             place = start + middle if strand == "+" else end - 1 - middle
             read += bases
-            count += 1
-            if len(window) == 0 or int(count * share) == int((count - 1) * share):
+            if len(window) == 0 or (assembly, contig, place // BLOCK) not in chosen:
                 continue
             generator = named_generator(seed, "rounds", document, part)
             drawn = np.full(len(window), -1)

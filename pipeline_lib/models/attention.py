@@ -126,7 +126,7 @@ def causal_attention(
     new, tokens = query.shape[2], key.shape[2]
     if mask is None and new in (1, tokens):
         return functional.scaled_dot_product_attention(
-            query, key, value, dropout_p=dropout, is_causal=new > 1
+            query, key, value, dropout_p=dropout, is_causal=bool(new > 1)
         )
     places = torch.arange(tokens, device=query.device)
     distance = places[tokens - new :, None] - places

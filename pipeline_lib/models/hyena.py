@@ -12,8 +12,8 @@ from torch.nn import functional
 from torch.utils.checkpoint import checkpoint
 
 from pipeline_lib.config.hyena import HyenaArchitecture
+from pipeline_lib.models.gated_convolution import Short, mix
 from pipeline_lib.models.hyena_filter import ImplicitFilter, delay_features, used_taps
-from pipeline_lib.models.long_convolution import convolve
 from pipeline_lib.models.transformer import initialize
 
 
@@ -113,14 +113,8 @@ class HyenaOperator(nn.Module):
 
     def forward(self, hidden: Tensor, features: Tensor, mask: Tensor | None) -> Tensor:
         """Return what each token gathers from the others; (batch, length, width)."""
-        projected = self.projections(hidden)
-        if mask is not None:
-            projected = projected * mask
-        outer, inner, value = self.shorten(projected).chunk(3)  # each (width, batch, length)
-        gated = inner * value
-        if mask is not None:
-            gated = gated * mask
-        return self.leave(outer * convolve(gated, *self.filter(features)))
+        mixed = mix(self.projections(hidden), self.short_filters(), *self.filter(features), mask)
+        return self.leave(mixed)
 
     def projections(self, hidden: Tensor) -> Tensor:
         """Return the three projections, channels first; (3 width, batch, length)."""
@@ -129,30 +123,11 @@ class HyenaOperator(nn.Module):
         projected = torch.addmm(self.project.bias[:, None], self.project.weight, flat.mT)
         return projected.view(-1, batch, length)
 
-    def shorten(self, projected: Tensor) -> Tensor:
-        """Apply the short convolution: to past tokens, or to both sides.
-
-        Parameters
-        ----------
-        projected
-            (3 width, batch, length).
-
-        Returns
-        -------
-        Tensor
-            Of the same shape.
-        """
-        taps, length = self.short.kernel_size[0], projected.shape[-1]
-        # The batch is a second axis of the image, along which the kernel has one tap.
-        padding = taps // 2 if self.bidirectional else taps - 1
-        result = functional.conv2d(
-            projected[None],
-            self.short.weight[:, :, None],
-            self.short.bias,
-            padding=(0, padding),
-            groups=len(projected),
-        )
-        return result[0, ..., :length]
+    def short_filters(self) -> Short:
+        """Return the short convolution: of past tokens, or of both sides."""
+        taps, bias = self.short.kernel_size[0], self.short.bias
+        assert bias is not None
+        return Short(self.short.weight, bias, (taps - 1) // 2 if self.bidirectional else 0)
 
     def leave(self, gathered: Tensor) -> Tensor:
         """Project channels, which come first, to hidden vectors; (batch, length, width)."""

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline_lib.errors import InputError
-from pipeline_lib.models.hyena import Hyena, Layer, normalize
+from pipeline_lib.models.hyena import Hyena, HyenaOperator, Layer, normalize
 from pipeline_lib.models.hyena_filter import delay_features, used_taps
 from pipeline_lib.models.hyena_language import HyenaLanguageModel
 from pipeline_lib.models.long_convolution import OnlineConvolution, convolve
@@ -85,7 +85,7 @@ class _OnlineLayer:
         projected = operator.projections(normalize(layer.operator_norm, hidden))
         before = operator.short.kernel_size[0] - 1
         self.window = functional.pad(projected, (before, 0))[..., length:]
-        outer, inner, value = operator.shorten(projected).chunk(3)
+        outer, inner, value = _shorten(operator, projected).chunk(3)
         taps, _ = operator.filter(features)
         gated = functional.pad((inner * value).to(taps.dtype), (0, steps))
         outputs = convolve(gated, taps)  # of the prompt, and its share in what comes after it
@@ -103,6 +103,14 @@ class _OnlineLayer:
         outer, inner, value = short.chunk(3)
         mixed = self.convolution.step((inner * value).to(self.convolution.taps.dtype))
         return self.layer.feed(hidden + operator.leave((outer * mixed.to(outer.dtype))[..., None]))
+
+
+def _shorten(operator: HyenaOperator, projected: Tensor) -> Tensor:
+    """Apply the short convolution to a whole prompt; (3 width, batch, length)."""
+    taps = operator.short.weight[:, :, None]
+    # The batch is a second axis of the image, along which the kernel has one tap.
+    padded = functional.pad(projected, (taps.shape[-1] - 1, 0))
+    return functional.conv2d(padded[None], taps, operator.short.bias, groups=len(projected))[0]
 
 
 def _continue(

@@ -2,12 +2,10 @@
 
 All arithmetic is in float32, or in float64 for inputs in float64: half precision is too coarse
 for a sum over a million tokens, and FFTs in bfloat16 do not exist on most devices. The FFT is just
-long enough for the result not to wrap around (:func:`fft_length`), and the spectra of the inputs,
-twice as large as the inputs, are computed again in the backward pass rather than kept.
+long enough for the result not to wrap around (:func:`fft_length`).
 """
 
 from functools import cache
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,16 +38,43 @@ def convolve(values: Tensor, kernel: Tensor, after: Tensor | None = None) -> Ten
     Tensor
         Of the shape and kind of ``values``.
     """
-    length = values.shape[-1]
+    length, kind = values.shape[-1], precision(values)
+    size = fft_length(length + min(length, kernel.shape[-1]) - 1)
+    taps = circle(kernel, after, length, size).to(kind)
+    # The scale of the inverse FFT is applied to the kernel, the smaller of the two.
+    spectra = torch.fft.rfft(taps, n=size, norm="forward")[:, None]
+    spectrum = torch.fft.rfft(values.to(kind), n=size)  # (channels, batch, frequencies)
+    return filtered(spectrum, spectra, size)[..., :length].to(values.dtype)
+
+
+def circle(kernel: Tensor, after: Tensor | None, length: int, size: int) -> Tensor:
+    """Return taps as they lie on a circle of ``size`` places; (channels, ``size`` or fewer).
+
+    Negative delays stand at the end of the circle: the FFT is no longer for them.
+
+    Parameters
+    ----------
+    kernel, after
+        As in :func:`convolve`.
+    length
+        That of the input, beyond which taps have nothing to meet.
+    """
     kernel = kernel[:, :length]
-    size = fft_length(length + kernel.shape[-1] - 1)
-    if after is not None:
-        # Negative delays stand at the end of a circle of `size` places: the FFT is no longer.
-        ahead = after[:, 1:length].flip(-1)
-        between = kernel.new_zeros(len(kernel), size - kernel.shape[-1] - ahead.shape[-1])
-        kernel = torch.cat([kernel, between, ahead], dim=-1)
-    result: Tensor = _Convolution.apply(values, kernel, size)  # type: ignore[no-untyped-call]
-    return result
+    if after is None:
+        return kernel
+    ahead = after[:, 1:length].flip(-1)
+    between = kernel.new_zeros(len(kernel), size - kernel.shape[-1] - ahead.shape[-1])
+    return torch.cat([kernel, between, ahead], dim=-1)
+
+
+def filtered(spectrum: Tensor, factors: Tensor, size: int) -> Tensor:
+    """Return the inverse FFT of a spectrum, which is changed, times factors."""
+    return torch.fft.irfft(spectrum.mul_(factors), n=size, norm="forward")
+
+
+def precision(values: Tensor) -> torch.dtype:
+    """Return the type in which long sums over some values are taken."""
+    return torch.float64 if values.dtype == torch.float64 else torch.float32
 
 
 @cache
@@ -62,47 +87,6 @@ def fft_length(least: int) -> int:
             length *= 2
         lengths.append(length)
     return min(lengths)
-
-
-class _Convolution(torch.autograd.Function):
-    """Circular convolution of ``size`` places, cropped to the length of the input."""
-
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, kernel: Tensor, size: int) -> Tensor:
-        ctx.save_for_backward(values, kernel)
-        ctx.size = size
-        dtype = _precision(values)
-        # The scale of the inverse FFT is applied to the kernel, the smallest of the three.
-        factors = torch.fft.rfft(kernel.to(dtype), n=size, norm="forward")[:, None]
-        return _through(values, factors, size)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        values, kernel = ctx.saved_tensors
-        size, dtype = ctx.size, _precision(values)
-        of_values = of_kernel = None
-        spectrum = torch.fft.rfft(gradient.to(dtype), n=size)  # (channels, batch, frequencies)
-        if ctx.needs_input_grad[1]:
-            products = torch.fft.rfft(values.to(dtype), n=size).conj().resolve_conj()
-            summed = products.mul_(spectrum).sum(dim=1)  # before the inverse FFT: one, not `batch`
-            of_kernel = torch.fft.irfft(summed, n=size)[:, : kernel.shape[-1]].to(kernel.dtype)
-        if ctx.needs_input_grad[0]:
-            factors = torch.fft.rfft(kernel.to(dtype), n=size, norm="forward").conj()[:, None]
-            result = torch.fft.irfft(spectrum.mul_(factors), n=size, norm="forward")
-            of_values = result[..., : values.shape[-1]].to(values.dtype)
-        return of_values, of_kernel, None
-
-
-def _through(values: Tensor, factors: Tensor, size: int) -> Tensor:
-    """Return the inverse FFT of ``factors`` times the spectrum of ``values``."""
-    spectrum = torch.fft.rfft(values.to(_precision(values)), n=size)
-    result: Tensor = torch.fft.irfft(spectrum.mul_(factors), n=size, norm="forward")
-    return result[..., : values.shape[-1]].to(values.dtype)
-
-
-def _precision(values: Tensor) -> torch.dtype:
-    return torch.float64 if values.dtype == torch.float64 else torch.float32
 
 
 class OnlineConvolution:

@@ -29,6 +29,8 @@ class MaskedLanguageModel(nn.Module):
                 remedy="choose another preset, such as bert-base or moderngena-base",
             )
         narrow, bias = architecture.embedding_width or architecture.width, architecture.bias
+        if architecture.embedding_kernels or architecture.feedforward == "conv":
+            self.packs = False  # a convolution would see across the borders of sequences
         self.encoder = self.encoder_class(architecture, vocab_size)
         self.transform = nn.Linear(architecture.width, narrow, bias=bias)
         self.activation = activation(architecture)

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline_lib.config.architecture import Architecture
+from pipeline_lib.models.block_attention import block_attention
 from pipeline_lib.models.layout import pad_length
 
 NOTHING = -1
@@ -58,7 +59,8 @@ class Pattern:
         return [*range(start), *range(end, blocks)]
 
 
-@lru_cache(maxsize=4096)
+# No graph can hold numpy's lots.
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def block_table(pattern: Pattern, layer: int, blocks: int) -> Tensor:
     """Return the blocks of keys that each block of queries gathers.
 
@@ -75,6 +77,11 @@ def block_table(pattern: Pattern, layer: int, blocks: int) -> Tensor:
         (heads, or 1 if all have the same; blocks that are not global; blocks of keys), int64,
         with :data:`NOTHING` where there are fewer.
     """
+    return _table(pattern, layer, blocks)
+
+
+@lru_cache(maxsize=4096)
+def _table(pattern: Pattern, layer: int, blocks: int) -> Tensor:
     alike = pattern.layout != "per-head"
     return torch.stack(
         [_head_table(pattern, layer, head, blocks) for head in range(1 if alike else pattern.heads)]
@@ -164,15 +171,24 @@ def _gathered(
     """
     batch, heads = queries.shape[:2]
     index = table.clamp(min=0)  # (heads or 1, rows, blocks of keys)
+    seen = (table != NOTHING)[None, ..., None]  # (1, heads or 1, rows, blocks of keys, 1)
+    if mask is not None:
+        seen = seen & mask.view(len(mask), -1, size)[:, index]
+    seen = seen.expand(batch, heads, -1, -1, size).flatten(3, 4)
+    if key.device.type == "cpu" and key.dtype in (torch.float32, torch.float64):
+        shared = index.expand(batch, heads, -1, -1).flatten(0, 1)
+        keys, values = (
+            part.reshape(batch * heads, -1, size, part.shape[-1]) for part in (key, value)
+        )
+        found = block_attention(
+            queries.flatten(0, 1), keys, values, shared, seen.flatten(0, 1), dropout
+        )
+        return found.view(queries.shape)
     head = torch.arange(heads, device=key.device)[:, None, None]
     keys, values = (
         part.reshape(batch, heads, -1, size, part.shape[-1])[:, head, index].flatten(3, 4)
         for part in (key, value)
     )  # (batch, heads, rows, blocks of keys x size, head width)
-    seen = (table != NOTHING)[None, ..., None]  # (1, heads or 1, rows, blocks of keys, 1)
-    if mask is not None:
-        seen = seen & mask.view(len(mask), -1, size)[:, index]
-    seen = seen.expand(batch, heads, -1, -1, size).flatten(3, 4)
     gathered = functional.scaled_dot_product_attention(
         queries.flatten(0, 1), keys.flatten(0, 1), values.flatten(0, 1),
         attn_mask=seen.flatten(0, 1)[:, :, None], dropout_p=dropout,

@@ -77,7 +77,9 @@ def _bits(axis: Axes, frame: pd.DataFrame, levels: dict[str, float]) -> None:
     axis.grid(axis="x", color=LIGHT, linewidth=0.6)
     axis.set_axisbelow(True)
     axis.set_xlabel("held-out bits per base (lower is better)")
-    axis.legend(loc="lower right", fontsize=9, labelcolor=GREY)
+    axis.legend(
+        loc="upper left", bbox_to_anchor=(-0.3, -0.08), fontsize=9, labelcolor=GREY, ncols=1
+    )
 
 
 def _levels(markov: dict[str, Any], best: str) -> dict[str, float]:

@@ -105,7 +105,7 @@ def _models(axis: Axes, read: list[dict[str, Any]]) -> None:
     axis.set_yticks(range(len(names)), names, fontsize=9)
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.set_xlabel("bits per base")
-    axis.set_title("Models (blue), their tokens one by one")
+    axis.set_title("Models (blue), their tokens (orange)")
 
 
 def _row(what: str, kind: str, found: dict[str, float]) -> dict[str, object]:

@@ -119,6 +119,14 @@ class Shards:
         names = ("document", "assembly", "contig", "strand", "start", "end", "pass")
         return {name: self._group(group)[name][row].as_py() for name in names}
 
+    def spans(self) -> Iterator[tuple[str, str, str, int, int]]:
+        """Yield assembly, contig, strand, start and end of every document."""
+        names = ["assembly", "contig", "strand", "start", "end"]
+        for part in self.parts:
+            with _readable(part):
+                table = pq.read_table(part, columns=names)
+            yield from zip(*(table[name].to_pylist() for name in names), strict=True)
+
     def rows(self) -> Iterator[Row]:
         """Yield every document in order."""
         names = ("document", "assembly", "contig", "strand", "start", "end")

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.config.evaluation import EvaluationConfig
+from pipeline_lib.evaluation import blocks as blocks_module
 from pipeline_lib.evaluation import covered as covered_module
 from pipeline_lib.evaluation.covered import context_words, covered, held_out
 from pipeline_lib.evaluation.markov import (
@@ -146,9 +147,9 @@ def test_context_words(text, order):
 
 def test_max_bases_takes_evenly_spread_blocks(small, monkeypatch):
     _, genomes, paths = small
-    monkeypatch.setattr(covered_module, "BLOCK", 10)
-    whole = held_out(paths["test"], genomes, ORDER, 160)
-    part = held_out(paths["test"], genomes, ORDER, 80)
+    monkeypatch.setattr(blocks_module, "BLOCK", 10)
+    whole = held_out(paths["test"], genomes, ORDER, 320)
+    part = held_out(paths["test"], genomes, ORDER, 160)
     assert whole.block.max() == 15
     assert part.block.max() == 7
     assert 0.4 < len(part.words) / len(whole.words) < 0.6

@@ -1,5 +1,6 @@
 """What holds for every family: padding, packing, learning, precision, published sizes."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from torch.nn import functional
 
 from pipeline_lib.config import load_architecture
 from pipeline_lib.config.architecture import Architecture
+from pipeline_lib.config.family import AnyArchitecture
 from pipeline_lib.errors import InputError
-from pipeline_lib.models.adapter import build_model
+from pipeline_lib.models.build import build_model
 from pipeline_lib.models.classifier import SequenceClassifier
 from pipeline_lib.models.feedforward import Convolution
 from pipeline_lib.models.layout import pack
@@ -106,6 +108,26 @@ def test_half_precision_is_close(name: str) -> None:
     assert float((rough.float() - exact).norm() / exact.norm()) < 0.03
 
 
+@pytest.mark.parametrize("name", ["bert", "modernbert", "bigbird", "albert", "gpt2"])
+def test_compiled_models_are_the_same(name: str) -> None:
+    torch._dynamo.reset()
+    shape = FAMILIES[name].model_copy(update={"init_std": 0.1, "layers": 2, "global_every": 2})
+    model = shaken(shape)
+    tokens = torch.randint(5, VOCABULARY, (2, min(50, shape.context_length)))
+    # The whole model is one graph, forwards and backwards; BigBird's is cut where lots are drawn.
+    # The graph is run as it is: to make machine code of it takes minutes on a CPU.
+    whole = name != "bigbird"
+    compiled = torch.compile(model.encoder, backend="aot_eager", fullgraph=whole)
+    results = []
+    for encoder in (model.encoder, compiled):
+        model.zero_grad()
+        hidden = encoder(tokens)
+        hidden.square().mean().backward()
+        results.append((hidden.detach(), model.encoder.tokens.weight.grad.clone()))
+    for plain, found in zip(*results, strict=True):
+        assert torch.allclose(found, plain, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", MASKED)
 def test_every_family_can_classify(name: str) -> None:
     classifier = SequenceClassifier(Transformer(MASKED[name], VOCABULARY), 3, "mean")
@@ -141,28 +163,99 @@ def test_a_convolution_is_that_of_torch(kernel: int) -> None:
     assert torch.allclose(ours(hidden), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("preset", "vocabulary", "count"),
-    [
-        ("bert-base", 32_000, 110_649_344),
-        ("bert-large", 32_000, 336_687_360),
-        ("moderngena-base", 32_768, 136_120_832),
-        ("moderngena-large", 32_768, 377_841_664),
-        ("bigbird-base", 32_000, 113_401_856),
-        ("logo", 5**3 + 13, 939_530),
-        ("logo", 5**4 + 13, 1_004_030),
-        ("logo", 5**5 + 13, 1_326_530),
-        ("logo", 5**6 + 13, 2_939_030),
-        ("dnagpt-h", 15_659, 113_925_120),
-        ("dnagpt-s-512", 19_564, 117_170_688),
-        ("dnagpt-m", 19_564, 117_170_688 + 3_584 * 768),
-        ("dnagpt-b-512", 19_564, 3_113_922_560),
-    ],
+PRESETS = sorted(
+    file.stem for file in (Path(__file__).parents[2] / "config" / "models").glob("*.yaml")
 )
-def test_presets_have_the_published_sizes(
-    preset: str, vocabulary: int, count: int, root: Path
-) -> None:
-    shape = load_architecture(preset, {}, [root / "config" / "models"])
+SIZES = {
+    "bert-base": (32_000, 110_649_344),
+    "bert-large": (32_000, 336_687_360),
+    "gena-lm-bert-base": (32_000, 110_649_344),
+    "gena-lm-bert-base-t2t": (32_000, 110_649_344),
+    "gena-lm-bert-base-lastln-t2t": (32_000, 110_650_880),
+    "gena-lm-bert-large-t2t": (32_000, 336_689_408),
+    "gena-lm-bigbird-base-sparse": (32_000, 110_256_128),
+    "gena-lm-bigbird-base-sparse-t2t": (32_000, 110_257_664),
+    "gena-lm-bigbird-base-t2t": (32_000, 113_401_856),
+    "bigbird-base": (32_000, 113_401_856),
+    "moderngena-base": (32_768, 136_120_832),
+    "moderngena-large": (32_768, 377_841_664),
+    "logo": (5**5 + 13, 1_326_530),
+    "logo-conv": (5**5 + 13, 1_162_050),
+    "logo-knowledge": (5**5 + 13, 1_165_378),
+    "dnagpt-h": (15_659, 113_925_120),
+    "dnagpt-s-512": (19_564, 117_170_688),
+    "dnagpt-m": (19_564, 117_170_688 + 3_584 * 768),
+    "dnagpt-b-512": (19_564, 3_113_922_560),
+    "dnagpt-3b": (19_564, 3_113_922_560),
+    "hyenadna-tiny-1k": (16, 436_096),
+    "hyenadna-tiny-16k": (16, 436_096),
+    "hyenadna-small-32k": (16, 3_277_568),
+    "hyenadna-medium-160k": (16, 6_550_528),
+    "hyenadna-medium-450k": (16, 6_550_528),
+    "hyenadna-large-1m": (16, 6_550_528),
+}
+
+
+def count(shape: AnyArchitecture, vocabulary: int) -> int:
     with torch.device("meta"):
         model = build_model(shape, vocabulary)
-    assert sum(parameter.numel() for parameter in model.parameters()) == count
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("preset", SIZES)
+def test_presets_have_the_published_sizes(preset: str, root: Path) -> None:
+    shape = load_architecture(preset, {}, [root / "config" / "models"])
+    vocabulary, expected = SIZES[preset]
+    assert getattr(shape, "published_vocabulary", None) in (vocabulary, None)
+    assert count(shape, vocabulary) == expected
+
+
+@pytest.mark.parametrize(("k", "expected"), [(3, 939_530), (4, 1_004_030), (6, 2_939_030)])
+def test_logo_has_the_published_sizes(k: int, expected: int, root: Path) -> None:
+    shape = load_architecture("logo", {}, [root / "config" / "models"])
+    assert count(shape, 5**k + 13) == expected
+
+
+def test_every_published_preset_is_listed_here() -> None:
+    # The demo's own models, chosen to train in minutes, end in `mini`.
+    published = {name for name in PRESETS if not name.endswith("-mini")}
+    assert published == set(SIZES)
+
+
+def narrow(preset: str, root: Path) -> AnyArchitecture:
+    """Return a preset with everything that makes it large made small."""
+    folders = [root / "config" / "models"]
+    shape = load_architecture(preset, {}, folders)
+    small = {
+        "layers": 2, "width": 32, "heads": 4, "feedforward_width": 40, "context_length": 96,
+        "block_size": 4, "local_window": 8, "dropout": 0.0, "embedding_dropout": 0.0,
+        "filter_width": 8, "filter_length": 98,
+        "rotary_width": 4 if getattr(shape, "rotary_width", None) else None,
+        "embedding_width": 12 if getattr(shape, "embedding_width", None) else None,
+    }  # fmt: skip
+    changes = {key: value for key, value in small.items() if key in type(shape).model_fields}
+    return load_architecture(preset, changes, folders)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_takes_a_step(preset: str, root: Path) -> None:
+    torch.manual_seed(0)
+    shape = narrow(preset, root)
+    model = build_model(shape, VOCABULARY)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    tokens = torch.randint(5, VOCABULARY, (2, 96))
+    mask = torch.arange(96) < torch.tensor([[96], [80]])
+    targets = mask.roll(-1, 1) & mask
+    answers = tokens.roll(-1, 1)[targets] if model.causal else tokens[targets]
+    tracks = getattr(shape, "tracks", 0)
+    more = {"tracks": torch.randint(0, 2, (2, 96, tracks))} if tracks else {}
+    losses = []
+    for _ in range(2):
+        loss = functional.cross_entropy(model(tokens, mask, targets, **more), answers)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[1] < losses[0] < 2 * math.log(VOCABULARY)
+    unused = [name for name, p in model.named_parameters() if p.grad is None]
+    assert all("regression" in name or "numbers" in name for name in unused)
