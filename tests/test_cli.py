@@ -17,7 +17,7 @@ def dnalm(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 
 def test_help_teaches(root: Path) -> None:
     text = dnalm("--help", cwd=root).stdout
-    for command in ("config", "models", "results", "snakemake --cores 2"):
+    for command in ("config", "models", "import", "export", "results", "snakemake --cores 2"):
         assert command in text
     assert "Example" in dnalm("results", "--help", cwd=root).stdout
 
@@ -32,12 +32,6 @@ def test_check_says_fine_or_what_is_wrong(root: Path, tmp_path: Path) -> None:
     assert answer.returncode == 1
     assert "write `learning_rate`" in answer.stderr
     assert "Traceback" not in answer.stderr
-
-
-def test_models_are_listed(root: Path) -> None:
-    text = dnalm("models", cwd=root).stdout
-    assert "bert-base" in text
-    assert "width 768" in text
 
 
 def test_results_without_a_run(tmp_path: Path) -> None:

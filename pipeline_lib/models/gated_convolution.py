@@ -138,15 +138,14 @@ class _Mix(torch.autograd.Function):
             for some, place in block.pieces:
                 core.gate(gradient[some], core.short[0, place], place)
             of_mixed = torch.fft.rfft(core.padded[: len(gated)])
-            # Sums over the batch come before the inverse FFT: there is one, not `batch`.
-            of_spectra[block.channels] = gated.mul_(of_mixed).sum(dim=1, keepdim=True)
+            _batch_product(gated, of_mixed, out=of_spectra[block.channels])
             conjugate = spectra[block.channels].conj_physical()
             of_gated = filtered(of_mixed, conjugate, size)[..., : core.length]
             for some, place in block.pieces:
                 of_short = core.of_short(gradient[some], mixed[some], of_gated[place], place)
                 torch.sum(of_short, dim=(-1, -2), out=of_bias[:, some])
                 core.of_weight(of_short, some, out=of_weight[:, some])
-                core.parts(of_projected)[:, some] = core.lengthen(of_short, some)
+                core.lengthen(of_short, some, out=core.parts(of_projected)[:, some])
         of_kernel = torch.fft.irfft(of_spectra[:, 0], n=size)[:, :taps].to(kind)
         of_weight, of_bias = of_weight.view_as(weight), of_bias.view_as(bias)
         short = of_weight.to(weight.dtype), of_bias.to(bias.dtype)
@@ -261,14 +260,17 @@ class _Core:
             torch.mul(_here(of_short, shift), _here(inputs, -shift), out=product)
             out[..., tap] = product.sum(dim=(-1, -2))
 
-    def lengthen(self, of_short: Tensor, some: slice) -> Tensor:
-        """Return the gradient of the short filters' inputs; (3, channels, batch, length)."""
+    def lengthen(self, of_short: Tensor, some: slice, out: Tensor) -> None:
+        """Compute the gradient of the short filters' inputs; (3, channels, batch, length)."""
         weight = self.weight[:, some, :, None, None]
-        result = self._results[1, :, : of_short.shape[1]]
+        result = out if out.dtype == self.kind else self._results[1, :, : of_short.shape[1]]
         torch.mul(of_short, weight[:, :, self._shifts.index(0)], out=result)
         for tap, shift in self._neighbours():
             _here(result, -shift).addcmul_(_here(of_short, shift), weight[:, :, tap])
-        return result if self.mask is None else result.mul_(self.mask)
+        if self.mask is not None:
+            result.mul_(self.mask)
+        if result is not out:
+            out.copy_(result)
 
     def _shorten(self, some: slice, result: Tensor) -> Tensor:
         """Apply the short filters; (3, channels, batch, length)."""
@@ -287,6 +289,14 @@ class _Core:
     def _neighbours(self) -> list[tuple[int, int]]:
         pairs = enumerate(self._shifts)
         return [(tap, shift) for tap, shift in pairs if shift and abs(shift) < self.length]
+
+
+def _batch_product(first: Tensor, second: Tensor, out: Tensor) -> None:
+    """Sum products over the batch, before the inverse FFT: there is one, not `batch`."""
+    if out.shape == first.shape:
+        torch.mul(first, second, out=out)
+    else:
+        torch.sum(first.mul_(second), dim=1, keepdim=True, out=out)
 
 
 def _here(values: Tensor, shift: int) -> Tensor:

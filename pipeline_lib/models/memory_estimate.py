@@ -5,6 +5,7 @@ layer. Attention is taken to be fused: no square of the length is kept. What a s
 needs while it runs, and what an allocator wastes, comes on top.
 """
 
+from functools import lru_cache
 from typing import Literal, NamedTuple
 
 import torch
@@ -125,6 +126,7 @@ def estimate(
     return MemoryEstimate(4 * parameters, 4 * parameters, state, int(activations))
 
 
+@lru_cache(maxsize=256)
 def count_parameters(architecture: AnyArchitecture, vocab_size: int) -> int:
     """Return the number of weights of a model, which is not built for it."""
     with torch.device("meta"):

@@ -54,9 +54,13 @@ class Pattern:
 
     def global_blocks(self, blocks: int) -> list[int]:
         """Return which of so many blocks are global."""
-        start = (self.globals + 1) // 2 if self.at_ends else self.globals
-        end = blocks - (self.globals - start)
-        return [*range(start), *range(end, blocks)]
+        first, last = self.global_ends(blocks)
+        return [*range(first), *range(last, blocks)]
+
+    def global_ends(self, blocks: int) -> tuple[int, int]:
+        """Return where the global blocks at the start end, and where those at the end begin."""
+        first = (self.globals + 1) // 2 if self.at_ends else self.globals
+        return first, blocks - (self.globals - first)
 
 
 # No graph can hold numpy's lots.
@@ -139,18 +143,16 @@ def sparse_attention(
     if rest and mask is not None:
         query, key, value = (pad_length(part, 0, rest) for part in (query, key, value))
         mask = functional.pad(mask, (0, rest))
-    everywhere = pattern.global_blocks(blocks)
-    others = sorted(set(range(blocks)) - set(everywhere))
-    cut = query.reshape(*query.shape[:2], blocks, size, -1)
+    first, last = pattern.global_ends(blocks)
+    begin, end, middle = first * size, last * size, (last - first, size)
     table = block_table(pattern, layer, blocks).to(query.device)
-    local = _gathered(cut[:, :, others], key, value, mask, table, size, dropout)
+    local = query[:, :, begin:end].unflatten(2, middle)  # type: ignore[no-untyped-call]
+    local = _gathered(local, key, value, mask, table, size, dropout).flatten(2, 3)
     whole = functional.scaled_dot_product_attention(
-        cut[:, :, everywhere].flatten(2, 3), key, value,
+        torch.cat([query[:, :, :begin], query[:, :, end:]], dim=2), key, value,
         attn_mask=None if mask is None else mask[:, None, None, :], dropout_p=dropout,
-    ).reshape(*cut.shape[:2], len(everywhere), size, -1)  # fmt: skip
-    order = torch.tensor([*everywhere, *others], device=query.device).argsort()
-    result = torch.cat([whole, local], dim=2).index_select(2, order)
-    return result.flatten(2, 3)[:, :, :length]
+    )  # fmt: skip
+    return torch.cat([whole[:, :, :begin], local, whole[:, :, begin:]], dim=2)[:, :, :length]
 
 
 def _gathered(

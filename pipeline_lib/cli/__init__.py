@@ -1,0 +1,59 @@
+"""The command ``dnalm``: what the workflow does, for people at a prompt."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline_lib import __version__
+from pipeline_lib.cli import config, models
+from pipeline_lib.errors import DnalmError
+
+app = typer.Typer(
+    help="From a genome to an evaluated DNA language model. The workflow itself is run with "
+    "`snakemake --cores 2`; these commands help before and after it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(config.app, name="config")
+app.command("models")(models.list_models)
+app.command("import")(models.import_folder)
+app.command("export")(models.export_folder)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+@app.command()
+def results(
+    folder: Annotated[Path, typer.Argument(help="Folder of results.")] = Path("results"),
+) -> None:
+    """Print the table of results of a finished run.
+
+    Example: dnalm results results
+    """
+    models = sorted((folder / "evaluation").glob("*/pretraining.json"))
+    if not models:
+        typer.echo(f"{folder} holds no evaluated model yet; run `snakemake --cores 2` first")
+        raise typer.Exit(1)
+
+    from pipeline_lib.report.summary import summary_text
+
+    tasks = [
+        file for model in models for file in sorted(model.parent.glob("*.json")) if file != model
+    ]
+    typer.echo(summary_text({file.parent.name: file for file in models}, tasks))
+
+
+def main() -> None:
+    """Run the command; an error the user can mend is a sentence, not a traceback."""
+    try:
+        app()
+    except DnalmError as error:
+        typer.echo(f"dnalm: {error}", err=True)
+        sys.exit(1)
