@@ -11,10 +11,10 @@ at 32,768 tokens takes longer than all the rest.
 """
 
 import argparse
-import math
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -150,12 +150,30 @@ def attention(shape: dict[str, int], length: int) -> CausalLanguageModel:
     )  # fmt: skip
 
 
-def seconds(model: nn.Module, scores: Callable[[Tensor], Tensor], tokens: Tensor) -> float:
+class Taken(NamedTuple):
+    wall: float
+    cpu: float
+
+
+def timed(action: Callable[[], object]) -> Taken:
+    wall, cpu = time.perf_counter(), time.process_time()
+    action()
+    return Taken(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def median(times: Sequence[Taken]) -> Taken:
+    wall, cpu = (statistics.median(values) for values in zip(*times, strict=True))
+    return Taken(wall, cpu)
+
+
+def step(model: nn.Module, scores: Callable[[Tensor], Tensor], tokens: Tensor) -> Taken:
     """Return the time of one step without that of the optimizer."""
-    begin = time.process_time()
-    logits = scores(tokens)[:, :-1].flatten(0, 1)
-    functional.cross_entropy(logits, tokens[:, 1:].flatten()).backward()
-    taken = time.process_time() - begin
+
+    def both_passes() -> None:
+        logits = scores(tokens)[:, :-1].flatten(0, 1)
+        functional.cross_entropy(logits, tokens[:, 1:].flatten()).backward()
+
+    taken = timed(both_passes)
     model.zero_grad(set_to_none=True)
     return taken
 
@@ -170,23 +188,23 @@ def compare(name: str, rounds: int, with_attention: bool) -> None:
     with torch.no_grad():
         difference = float((ours(tokens) - plain(tokens)).abs().max())
     assert difference < 1e-3, f"the peer is another model: scores differ by {difference}"
-    times: list[list[float]] = [[], []]
+    times: list[list[Taken]] = [[], []]
     for _ in range(rounds + 1):  # the first one warms up
         for model, taken in zip((ours, plain), times, strict=True):
-            taken.append(seconds(model, model, tokens))
-    mine, theirs = (statistics.median(taken[1:]) for taken in times)
+            taken.append(step(model, model, tokens))
+    mine, theirs = (median(taken[1:]) for taken in times)
     row(f"{name}, {length:,} tokens x {batch}", "published, plain", mine, theirs, tokens.numel())
     if with_attention:
         peer = attention(shape, length)
         everywhere = torch.ones_like(tokens, dtype=torch.bool)
         tried = 1 if length > 4096 else rounds
         slow = [
-            seconds(peer, lambda t: peer(t, None, everywhere).view(*t.shape, -1), tokens)
+            step(peer, lambda t: peer(t, None, everywhere).view(*t.shape, -1), tokens)
             for _ in range(tried)
         ]
         row(
             f"{name}, {length:,} tokens x {batch}",
-            "attention", mine, statistics.median(slow), tokens.numel(),
+            "attention", mine, median(slow), tokens.numel(),
         )  # fmt: skip
 
 
@@ -195,21 +213,18 @@ def compare_generation(prompt: int, count: int) -> None:
     architecture = HyenaArchitecture(context_length=prompt + count, **TINY)
     model = HyenaLanguageModel(architecture, VOCABULARY).eval()
     tokens = torch.randint(7, 11, (1, prompt))
-    begin = time.process_time()
-    generate(model, tokens, count, sampling=Sampling(temperature=0))
-    mine = (time.process_time() - begin) / count
-    again = []
+    chosen = Sampling(temperature=0)
+    mine = timed(lambda: generate(model, tokens, count, sampling=chosen))
+    mine = Taken(mine.wall / count, mine.cpu / count)
     with torch.no_grad():
-        for _ in range(20):
-            begin = time.process_time()
-            model(tokens)[:, -1].argmax()
-            again.append(time.process_time() - begin)
-    row(f"tiny, generation after {prompt:,}", "full recompute", mine, statistics.median(again), 1)
+        again = [timed(lambda: model(tokens)[:, -1].argmax()) for _ in range(20)]
+    row(f"tiny, generation after {prompt:,}", "full recompute", mine, median(again), 1)
 
 
-def row(what: str, peer: str, mine: float, theirs: float, tokens: int) -> None:
-    speeds = [f"{tokens / taken:,.0f}" for taken in (mine, theirs)]
-    print(f"| {what} | {peer} | {' | '.join(speeds)} | {theirs / mine:.2f} |", flush=True)
+def row(what: str, peer: str, mine: Taken, theirs: Taken, tokens: int) -> None:
+    speeds = [f"{tokens / taken.wall:,.0f}" for taken in (mine, theirs)]
+    ratios = [f"{theirs.wall / mine.wall:.2f}", f"{theirs.cpu / mine.cpu:.2f}"]
+    print("|", " | ".join([what, peer, *speeds, *ratios]), "|", flush=True)
 
 
 def main() -> None:
@@ -220,7 +235,8 @@ def main() -> None:
     parser.add_argument("--skip-attention", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    print("| what | peer | tokens/s | of the peer | ratio |\n|---|---|---:|---:|---:|")
+    print("| what | peer | tokens/s | of the peer | ratio | ratio of CPU time |")
+    print("|---|---|---:|---:|---:|---:|")
     for name in options.cases:
         compare(name, options.rounds, not options.skip_attention)
     compare_generation(1024, 512)

@@ -59,7 +59,7 @@ def test_a_folder_without_presets(tmp_path: Path) -> None:
 
 def test_a_model_goes_in_and_out(published: Path, tmp_path: Path) -> None:
     text = dnalm("import", published, tmp_path / "ours").stdout
-    assert "41 weights used: bert.embeddings.word_embeddings.weight, " in text
+    assert "42 weights used: bert.embeddings.word_embeddings.weight, " in text
     assert "0 weights missing\n" in text
     assert "the last 5 vectors stand for none" in text
     assert "`pad_token_id` was 0, though [PAD] is token 3" in text

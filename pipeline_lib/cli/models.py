@@ -49,7 +49,7 @@ def import_folder(
 ) -> None:
     """Make a published model ours, and say what became of every weight.
 
-    Reads BERT, BigBird, ModernBERT, ALBERT, GPT-2 and the models of GENA-LM.
+    Reads BERT, BigBird, ModernBERT, ALBERT, GPT-2, HyenaDNA and the models of GENA-LM.
 
     Example: dnalm import downloads/moderngena-base results/imported/moderngena-base
     """

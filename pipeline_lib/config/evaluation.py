@@ -18,6 +18,11 @@ class EvaluationConfig(Section):
         ge=2,
         description="A masked model hides every token once, in this many rounds.",
     )
+    both_strands: bool = Field(
+        False,
+        description="Also report bits per base of the mean of what a masked model says of either "
+        "strand. For tokenizers of single bases or k-mers.",
+    )
     max_bases: int = Field(
         2_000_000,
         ge=1_000,

@@ -26,6 +26,11 @@ class FinetuningSettings(OptimizerSettings):
         description="What the head sees: the mean over tokens, the [CLS] token, or the tokens "
         "around the base that the example is about.",
     )
+    both_strands: bool = Field(
+        False,
+        description="Train on both strands of every training example, and score the mean of what "
+        "the model says of either (post-hoc conjoining, Zhou et al. 2022).",
+    )
     class_weights: Literal["balanced", "none"] = Field(
         "balanced", description="Weigh classes by how rare they are, or equally."
     )

@@ -10,6 +10,7 @@ likelihood: a model that reads both sides, and the length of every token, can be
 that reads one.
 """
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -97,10 +98,14 @@ def evaluate_pretraining(
     markov = read_json(baselines)
     shares = token_frequencies(Shards(train), vocabulary)
     summary = partial(_summary, windows=windows, lengths=lengths, settings=settings, seed=seed)
+    both: dict[str, dict[str, float]] = {}
     if network.causal:
         bits = next_token_bits(network, windows, vocabulary)
     else:
         bits = token_bits(network, windows, settings.mask_rounds, vocabulary)
+        if settings.both_strands and (others := mirrored_windows(windows, vocabulary)):
+            turned = token_bits(network, others, settings.mask_rounds, vocabulary)
+            both["both_strands"] = summary(mean_of_strands(bits, turned))
     result = {
         "model": name,
         "measure": "likelihood" if network.causal else "pseudo-likelihood",
@@ -111,6 +116,7 @@ def evaluate_pretraining(
         "tokens": int(sum((found > 0).sum() for found in lengths)),
         "windows": len(windows),
         "bits_per_base": summary(bits),
+        **both,
         "baselines": {
             "uniform": 2.0,
             "token_unigram": summary([-np.log2(shares[window.tokens]) for window in windows]),
@@ -132,6 +138,24 @@ def scored_lengths(vocabulary: Vocabulary) -> NDArray[np.int64]:
     known = [set(word) <= set("ACGT") for word in vocabulary.words]
     lengths = vocabulary.lengths * (vocabulary.overlap + 1)
     return np.where(known, lengths, 0).astype(np.int64)
+
+
+def mirrored_windows(windows: list[Window], vocabulary: Vocabulary) -> list[Window]:
+    """Return the windows as the other strand shows them, each token hidden in the same round.
+
+    None if a word of them has no reverse complement in the vocabulary, as in byte-pair encoding.
+    """
+    turned = vocabulary.turned(complement=True)
+    mirrored = [replace(w, tokens=turned[w.tokens][::-1], rounds=w.rounds[::-1]) for w in windows]
+    return [] if any((window.tokens < 0).any() for window in mirrored) else mirrored
+
+
+def mean_of_strands(bits: list[Array], turned: list[Array]) -> list[Array]:
+    """Return -log2 of the mean probability of either strand; those of the second are reversed."""
+    return [
+        -np.log2((2.0**-own + 2.0 ** -other[::-1]) / 2)
+        for own, other in zip(bits, turned, strict=True)
+    ]
 
 
 @torch.inference_mode()

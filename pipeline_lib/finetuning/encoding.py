@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pipeline_lib.errors import InputError
 from pipeline_lib.randomness import named_generator
+from pipeline_lib.sequence import reverse_complement
 from pipeline_lib.tokenizer.encode import encode_sequence, load_tokenizer, overlap_of
 from pipeline_lib.tokenizer.vocabulary import read_vocabulary
 
@@ -110,6 +111,24 @@ def encode_examples(
         np.array(focus, dtype=np.int64),
         examples["label"].to_numpy(dtype=np.int64),
         vocabulary.pad,
+    )
+
+
+def mirrored(examples: pd.DataFrame) -> pd.DataFrame:
+    """Return the same examples as the other strand shows them."""
+    turned = [reverse_complement(text.encode()).decode() for text in examples["sequence"]]
+    lengths = examples["sequence"].str.len()
+    return examples.assign(sequence=turned, focus=lengths - 1 - examples["focus"])
+
+
+def joined(first: EncodedExamples, second: EncodedExamples) -> EncodedExamples:
+    """Return the examples of both, one after the other."""
+    return EncodedExamples(
+        np.concatenate([first.tokens, second.tokens]),
+        np.concatenate([first.ends, second.ends + first.ends[-1]]),
+        np.concatenate([first.focus, second.focus]),
+        np.concatenate([first.labels, second.labels]),
+        first.pad,
     )
 
 

@@ -51,10 +51,11 @@ class Tuner:
         self.best_epoch, self.best_score = 0, -math.inf
         self._step = 0
 
-    def fit(self, train: EncodedExamples, valid: EncodedExamples) -> list[dict[str, Any]]:
+    def fit(self, train: EncodedExamples, *valid: EncodedExamples) -> list[dict[str, Any]]:
         """Train until the epochs are over or patience is, and return one record an epoch.
 
-        The weights are those of the best epoch afterwards.
+        The weights are those of the best epoch afterwards. Validation examples may be given as
+        either strand shows them.
         """
         settings = self.settings
         if settings.class_weights == "balanced":
@@ -67,7 +68,7 @@ class Tuner:
         for epoch in range(1, settings.epochs + 1):
             started = time.monotonic()
             loss = self._train_epoch(train, epoch, steps)
-            score = float(roc_auc_score(valid.labels, self.score(valid)))
+            score = float(roc_auc_score(valid[0].labels, self.score(*valid)))
             record = {"epoch": epoch, "step": self._step, "loss": loss, "valid_auroc": score}
             history.append(record | {"seconds": round(time.monotonic() - started, 3)})
             if score > self.best_score:
@@ -78,14 +79,19 @@ class Tuner:
         self.classifier.load_state_dict(best_state)
         return history
 
-    @torch.inference_mode()
-    def score(self, examples: EncodedExamples) -> NDArray[np.float64]:
-        """Return the probability of label 1 of each example; shape (examples,).
+    def score(self, *views: EncodedExamples) -> NDArray[np.float64]:
+        """Return the probability of label 1 of each example, the mean over views of it.
+
+        Shape (examples,).
 
         Training with class weights is training on a population in which the classes are equally
         frequent. Dividing the odds by the ratio of the weights turns the probability back into
         that of the examples as they are (Elkan 2001, theorem 2); the order does not change.
         """
+        return np.mean([self._score(view) for view in views], axis=0)  # type: ignore[no-any-return]
+
+    @torch.inference_mode()
+    def _score(self, examples: EncodedExamples) -> NDArray[np.float64]:
         self.classifier.eval()
         scores = np.empty(len(examples.labels))
         order = np.argsort(examples.lengths, kind="stable")

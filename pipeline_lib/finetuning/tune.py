@@ -5,6 +5,7 @@ with the best AUROC on the validation examples; the test examples are scored onc
 """
 
 import json
+from functools import reduce
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from safetensors.torch import save_file
 from pipeline_lib.config.family import AnyArchitecture
 from pipeline_lib.config.finetuning import Task
 from pipeline_lib.files import atomic_directory, atomic_path, write_text
-from pipeline_lib.finetuning.encoding import EncodedExamples, encode_examples
+from pipeline_lib.finetuning.encoding import EncodedExamples, encode_examples, joined, mirrored
 from pipeline_lib.finetuning.examples import SPLITS, read_examples
 from pipeline_lib.finetuning.training import Tuner
 from pipeline_lib.models.build import build_model
@@ -89,12 +90,16 @@ def finetune(
         vocab_size = language_model.encoder.vocab_size
         language_model = build_model(architecture, vocab_size, complements)
     table = read_examples(examples)
+    sides = [table, mirrored(table)] if settings.both_strands else [table]
     encoded = {
-        split: encode_examples(
-            table[table["split"] == split],
-            model / "tokenizer.json",
-            context_length=architecture.input_length,
-        )
+        split: [
+            encode_examples(
+                side[side["split"] == split],
+                model / "tokenizer.json",
+                context_length=architecture.input_length,
+            )
+            for side in sides
+        ]
         for split in SPLITS
     }
     classifier = SequenceClassifier(
@@ -102,7 +107,7 @@ def finetune(
         causal=language_model.causal,
     )  # fmt: skip
     tuner = Tuner(classifier, settings, seed=seed)
-    history = tuner.fit(encoded["train"], encoded["valid"])
+    history = tuner.fit(reduce(joined, encoded["train"]), *encoded["valid"])
     predictions = _predictions(tuner, table, encoded)
     card = _card(settings, tuner, init=init, seed=seed, epochs=len(history))
     with atomic_directory(directory / "model") as folder:
@@ -126,12 +131,12 @@ def _card(settings: Task, tuner: Tuner, *, init: str, seed: int, epochs: int) ->
 
 
 def _predictions(
-    tuner: Tuner, table: pd.DataFrame, encoded: dict[str, EncodedExamples]
+    tuner: Tuner, table: pd.DataFrame, encoded: dict[str, list[EncodedExamples]]
 ) -> pa.Table:
     parts = []
     for split in ("valid", "test"):
         rows = table.loc[table["split"] == split, ["example", "split", "label"]]
-        parts.append(rows.assign(score=tuner.score(encoded[split])))
+        parts.append(rows.assign(score=tuner.score(*encoded[split])))
     joined = pd.concat(parts).sort_values("example")
     return pa.Table.from_pandas(
         joined, schema=PREDICTION_SCHEMA, preserve_index=False

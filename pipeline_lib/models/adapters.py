@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
+
 from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.config.family import AnyArchitecture
+from pipeline_lib.config.hyena import EXTRA_TAPS, HyenaArchitecture
 from pipeline_lib.errors import InputError
 from pipeline_lib.models import albert, bert, bigbird, gena_lm, gpt2, modernbert
-from pipeline_lib.models.adapter import Adapter
+from pipeline_lib.models.adapter import Adapter, Loaded, Report
+from pipeline_lib.models.hyena_weights import from_published, published_architecture
 
 ADAPTERS: dict[str, Adapter] = {
     "bert": bert.ADAPTER,
@@ -18,10 +22,10 @@ ADAPTERS: dict[str, Adapter] = {
 }
 """The class of ``transformers`` of each family."""
 
+_HYENA = "hyenadna"
 UNSUPPORTED = {
     "esm": "ESM, the class of Nucleotide Transformer",
     "bert_with_alibi": "a BERT with ALiBi, the class of DNABERT-2",
-    "hyenadna": "HyenaDNA",
 }
 """Known types of published DNA models that have no adapter here."""
 
@@ -39,7 +43,7 @@ def native_adapter(architecture: AnyArchitecture) -> Adapter | None:
 
 
 def adapter_of(architecture: Architecture) -> Adapter:
-    """Return the adapter of an architecture's family."""
+    """Return the adapter of an architecture's family, whether or not it fits."""
     return ADAPTERS[architecture.family]
 
 
@@ -58,12 +62,45 @@ def adapter_for(config: Mapping[str, Any]) -> Adapter:
         if adapter.model_type == kind:
             return adapter
     named = UNSUPPORTED.get(str(kind), f"a model of type {kind!r}")
-    known = ", ".join(repr(adapter.model_type) for adapter in ADAPTERS.values())
+    known = ", ".join(repr(name) for name in (*(a.model_type for a in ADAPTERS.values()), _HYENA))
     raise InputError(
         named,
         path="config.json",
         expected=f"`model_type` {known}",
         remedy="give a model of one of these types",
+    )
+
+
+def read_published(
+    config: Mapping[str, Any], state: Mapping[str, Tensor]
+) -> tuple[AnyArchitecture, Loaded]:
+    """Return shape and weights of a model from its ``config.json`` and its file of weights.
+
+    Raises
+    ------
+    InputError
+        If the model is of a class not known here, or its weights do not fit.
+    """
+    if config.get("model_type") == _HYENA:
+        return _read_hyena(config, state)
+    adapter = adapter_for(config)
+    architecture = adapter.architecture(config)
+    return architecture, adapter.read(state, architecture)
+
+
+def _read_hyena(
+    config: Mapping[str, Any], state: Mapping[str, Tensor]
+) -> tuple[HyenaArchitecture, Loaded]:
+    changes: dict[str, Any] = {}
+    if "l_max" in config:
+        taps = config["l_max"]
+        changes = {"filter_length": taps, "context_length": max(2, taps - EXTRA_TAPS)}
+    if "embed_dropout" in config:
+        changes["embedding_dropout"] = config["embed_dropout"]
+    architecture = published_architecture(state, **changes)
+    weights, report = from_published(state, architecture)
+    return architecture, Loaded(
+        weights, Report(list(report.used), list(report.ignored), list(report.missing))
     )
 
 

@@ -1,7 +1,5 @@
 """Names of weights and settings: ours, and those of ``BertForMaskedLM`` in ``transformers``."""
 
-from typing import Any
-
 from torch import Tensor
 
 from pipeline_lib.config.architecture import Architecture
@@ -34,16 +32,6 @@ ADAPTER = Adapter(
     types=TOKEN_TYPES,
     usual=USUAL,
 )
-
-
-def fits_transformers(architecture: Architecture) -> bool:
-    """Tell whether ``BertForMaskedLM`` can hold a model of this shape."""
-    return ADAPTER.fits(architecture)
-
-
-def transformers_config(architecture: Architecture, vocab_size: int) -> dict[str, Any]:
-    """Return the ``config.json`` by which ``transformers`` builds the same model."""
-    return ADAPTER.config(architecture, vocab_size)
 
 
 def to_transformers(model: MaskedLanguageModel) -> dict[str, Tensor]:

@@ -227,9 +227,7 @@ class _Core:
             self.gate(inner, value, place, self.mask)
         return self.padded[: place.stop]
 
-    def gate(
-        self, first: Tensor, second: Tensor, place: slice, mask: Tensor | None = None
-    ) -> None:
+    def gate(self, first: Tensor, second: Tensor, place: slice, mask: Tensor | None = None) -> None:
         """Put a product where the FFT finds it."""
         product = self.padded[place, ..., : self.length]
         torch.mul(first, second, out=product)

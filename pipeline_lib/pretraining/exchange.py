@@ -8,7 +8,7 @@ from pipeline_lib.config.family import AnyArchitecture
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import read_json
 from pipeline_lib.models.adapter import Report
-from pipeline_lib.models.adapters import adapter_for, native_adapter
+from pipeline_lib.models.adapters import native_adapter, read_published
 from pipeline_lib.models.build import build_model
 from pipeline_lib.models.remote import MODEL_TYPE
 from pipeline_lib.pretraining.folder import fill, how_to_load, load_language_model, save_model
@@ -55,15 +55,14 @@ def import_model(source: Path, destination: Path, tokenizer: Path | None = None)
     """
     config = _config(source)
     tokenizer = _tokenizer(source, tokenizer)
-    adapter = adapter_for(config)
-    architecture = adapter.architecture(config)
-    loaded = adapter.read(read_weights(source), architecture)
+    architecture, loaded = read_published(config, read_weights(source))
     rows = len(loaded.weights["encoder.tokens.weight"])
     notes = _notes(config, tokenizer, rows)
     model = fill(build_model(architecture, rows), loaded.weights, source)
+    kind = (config.get("architectures") or [config["model_type"]])[0]
     card = (
         f"# {source.resolve().name}\n\nImported from a folder of "
-        f"`{adapter.class_name}`.\n\n{how_to_load(architecture)}\n"
+        f"`{kind}`.\n\n{how_to_load(architecture)}\n"
     )
     save_model(destination, model, architecture, tokenizer, card=card)
     return Imported(architecture, loaded.report, notes)

@@ -13,7 +13,7 @@ from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.config.family import AnyArchitecture, parse_architecture
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import atomic_directory, read_json
-from pipeline_lib.models.adapters import adapter_for, native_adapter
+from pipeline_lib.models.adapters import native_adapter, read_published
 from pipeline_lib.models.build import LanguageModel, build_model
 from pipeline_lib.models.hyena_language import BothStrands, HyenaLanguageModel
 from pipeline_lib.models.masked import MaskedLanguageModel
@@ -138,16 +138,17 @@ def load_language_model(directory: Path) -> tuple[LanguageModel, AnyArchitecture
     config: dict[str, Any] = read_json(directory / "config.json")
     state = read_weights(directory)
     own = config.get("dnalm", {})
-    if config.get("model_type") == MODEL_TYPE:
-        architecture = parse_architecture(own["architecture"])
-        weights = own_weights(state)
+    architecture: AnyArchitecture
+    if not own:
+        architecture, (weights, _) = read_published(config, state)
     else:
-        adapter = adapter_for(config)
-        architecture = (
-            parse_architecture(own["architecture"]) if own else adapter.architecture(config)
-        )
-        assert isinstance(architecture, Architecture)
-        weights = adapter.read(state, architecture).weights
+        architecture = parse_architecture(own["architecture"])
+        adapter = native_adapter(architecture)
+        if config.get("model_type") == MODEL_TYPE or adapter is None:
+            weights = own_weights(state)
+        else:
+            assert isinstance(architecture, Architecture)
+            weights = adapter.read(state, architecture).weights
     model = build_model(architecture, config["vocab_size"], own.get("complements"))
     return fill(model, weights, directory), architecture
 

@@ -137,6 +137,10 @@ def _table(models: list[dict[str, Any]], tasks: list[dict[str, Any]]) -> pd.Data
         rows.append(
             _row(name, "bits per base", f"model ({values['measure']})", values["bits_per_base"])
         )
+        if "both_strands" in values:
+            rows.append(
+                _row(name, "bits per base", "model (mean of both strands)", values["both_strands"])
+            )
         rows.append(
             _row(name, "bits per base", "its tokens, one by one", baselines["token_unigram"])
         )

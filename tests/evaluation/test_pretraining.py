@@ -15,6 +15,8 @@ from pipeline_lib.config.tokenizer import TokenizerSettings
 from pipeline_lib.evaluation.likelihood import next_token_bits
 from pipeline_lib.evaluation.pretraining import (
     evaluate_pretraining,
+    mean_of_strands,
+    mirrored_windows,
     scored_lengths,
     token_bits,
     token_frequencies,
@@ -288,3 +290,34 @@ def test_words_that_overlap_are_scored_side_by_side(yeast, write_documents, tmp_
                 assert (np.abs(left - place) >= 3).all()
             seen += asked[0, 1:-1]
         assert (np.flatnonzero(seen) % 3 == 0).all() and seen[:-2:3].all() and seen.max() == 1
+
+
+def test_the_mean_of_both_strands(yeast, write_documents, tmp_path):
+    """The strand that is called first does not matter, and the mean is seldom worse than one."""
+    rows = [("ref|NC_001133|", "+", 0, 5_000), ("ref|NC_001133|", "-", 0, 5_000)]
+    write_documents(tmp_path / "test.parquet", rows, assembly="S288C")
+    settings = TokenizerSettings(kind="nucleotide")
+    make_tokenizer(
+        tmp_path / "test.parquet", {"S288C": yeast}, tmp_path / "tokenizer.json",
+        tmp_path / "stats.json", settings, seed=1,
+    )  # fmt: skip
+    write_shards(
+        tmp_path / "test.parquet", {"S288C": yeast}, tmp_path / "tokenizer.json",
+        tmp_path / "test", ShardsConfig(), workers=1,
+    )  # fmt: skip
+    vocabulary = read_vocabulary(tmp_path / "tokenizer.json")
+    shards = Shards(tmp_path / "test")
+    windows = read_windows(shards, vocabulary, context_length=34, max_bases=10**9, rounds=5, seed=1)
+    mirrored = mirrored_windows(windows, vocabulary)
+    forward, reverse = (tokens for *_, tokens in shards.rows())
+    everything = np.concatenate([window.tokens for window in mirrored[::-1]])
+    assert (everything == np.concatenate([forward, reverse])).all()
+    torch.manual_seed(3)
+    network = MaskedLanguageModel(SHAPE.model_copy(update={"init_std": 0.2}), len(vocabulary))
+    bits, turned = (token_bits(network, w, 5, vocabulary) for w in (windows, mirrored))
+    mean, back = mean_of_strands(bits, turned), mean_of_strands(turned, bits)
+    for one, other in zip(mean, back, strict=True):
+        assert one == pytest.approx(other[::-1])
+    assert np.concatenate(mean).mean() < np.concatenate(bits).mean()
+    pieces = Vocabulary([*SPECIAL_TOKENS, "-", "AAC"], SPECIAL_TOKENS, 5, np.ones(7, np.int32))
+    assert mirrored_windows([Window(np.array([6]), ("a", "b", 0), np.array([0]))], pieces) == []

@@ -14,18 +14,21 @@ from safetensors.torch import load_file
 from sklearn.metrics import roc_auc_score
 
 from pipeline_lib.config.architecture import Architecture
+from pipeline_lib.config.hyena import HyenaArchitecture
 from pipeline_lib.config.tokenizer import TokenizerSettings
 from pipeline_lib.corpus.reader import DOCUMENT_SCHEMA
 from pipeline_lib.errors import InputError, TrainingError
 from pipeline_lib.finetuning import training
-from pipeline_lib.finetuning.encoding import encode_examples, training_batches
+from pipeline_lib.finetuning.encoding import encode_examples, joined, mirrored, training_batches
 from pipeline_lib.finetuning.examples import write_examples
 from pipeline_lib.finetuning.training import Tuner
 from pipeline_lib.finetuning.tune import finetune
+from pipeline_lib.models.build import build_model
 from pipeline_lib.models.classifier import SequenceClassifier
 from pipeline_lib.models.masked import MaskedLanguageModel
 from pipeline_lib.models.transformer import Transformer
 from pipeline_lib.pretraining.folder import load_model, save_model
+from pipeline_lib.sequence import reverse_complement
 from pipeline_lib.tokenizer.train import make_tokenizer
 from pipeline_lib.tokenizer.vocabulary import read_vocabulary
 
@@ -153,6 +156,69 @@ def test_a_solvable_task_is_solved_and_all_is_written(model, examples, task, tmp
     valid = table[table["split"] == "valid"]
     best = max(line["valid_auroc"] for line in history)
     assert roc_auc_score(valid["label"], valid["score"]) == pytest.approx(best)
+
+
+def test_both_strands_are_learnt_and_give_the_same_score(model, examples, task, tmp_path):
+    """The other strand of an example has the mirrored codon, and its own score is the mean."""
+    both = task.model_copy(update={"both_strands": True})
+    finetune(model, examples, tmp_path / "run", both, init="pretrained", seed=1, threads=1)
+    table = make_examples()
+    turned = mirrored(table)
+    for one, other in zip(
+        table.itertuples(index=False), turned.itertuples(index=False), strict=True
+    ):
+        assert reverse_complement(other.sequence.encode()).decode() == one.sequence
+        mate = {"A": "T", "T": "A", "C": "G", "G": "C"}
+        assert other.sequence[other.focus] == mate[one.sequence[one.focus]]
+    assert mirrored(turned).equals(table)
+    written = pq.read_table(tmp_path / "run" / "predictions.parquet").to_pandas()
+    test = written[written["split"] == "test"]
+    assert roc_auc_score(test["label"], test["score"]) > 0.9
+    encoder, architecture = load_model(tmp_path / "run" / "model")
+    classifier = SequenceClassifier(encoder.encoder, 2, both.pooling, architecture.dropout)
+    tuner = Tuner(classifier, both, seed=1)
+    views = [
+        encode_examples(side[:50], tmp_path / "run/model/tokenizer.json", context_length=64)
+        for side in (table, turned)
+    ]
+    assert tuner.score(*views) == pytest.approx(tuner.score(*views[::-1]))
+    whole = joined(*views)
+    assert tuner.score(whole) == pytest.approx(
+        np.concatenate([tuner.score(view) for view in views]), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "pooling"),
+    [("gpt2", "mean"), ("gpt2", "cls"), ("gpt2", "center"), ("hyena", "mean"), ("hyena", "center")],
+)
+def test_models_of_the_next_token_are_tuned_too(
+    family, pooling, tokenizer, examples, task, tmp_path
+):
+    sizes = {
+        "layers": 2,
+        "width": 24,
+        "feedforward_width": 48,
+        "context_length": 64,
+        "init_std": 0.2,
+    }
+    if family == "hyena":
+        shape = HyenaArchitecture(**sizes)
+    else:
+        shape = Architecture(
+            **sizes, family="gpt2", heads=2, attention="causal", norm="pre", final_norm=True
+        )
+    torch.manual_seed(9)
+    network = build_model(shape, len(read_vocabulary(tokenizer)))
+    save_model(tmp_path / "model", network, shape, tokenizer, card="test")
+    settings = task.model_copy(update={"pooling": pooling, "epochs": 8, "learning_rate": 1e-2})
+    for init in ("pretrained", "scratch"):
+        finetune(
+            tmp_path / "model", examples, tmp_path / init, settings, init=init, seed=1, threads=1
+        )
+    table = pq.read_table(tmp_path / "pretrained" / "predictions.parquet").to_pandas()
+    test = table[table["split"] == "test"]
+    assert roc_auc_score(test["label"], test["score"]) > 0.8
 
 
 def test_the_saved_model_gives_the_saved_scores(model, examples, task, tmp_path):

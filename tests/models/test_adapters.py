@@ -15,7 +15,6 @@ from pipeline_lib.errors import InputError
 from pipeline_lib.models.adapters import (
     ADAPTERS,
     adapter_for,
-    adapter_of,
     native_adapter,
     read_architecture,
 )
@@ -37,7 +36,7 @@ LENGTHS = {"bert": 20, "albert": 20, "gpt2": 20}
 
 
 def theirs_of(ours: LanguageModel, architecture: Architecture) -> nn.Module:
-    adapter = adapter_of(architecture)
+    adapter = ADAPTERS[architecture.family]
     settings = {**adapter.config(architecture, VOCABULARY), "attn_implementation": "eager"}
     config_class = getattr(transformers, adapter.class_name.split("For")[0] + "Config", None)
     config = (config_class or transformers.GPT2Config)(**settings)
@@ -79,7 +78,7 @@ def test_scores_and_gradients_are_the_same(name: str, ragged: bool) -> None:
     for parameter, original in zip(slopes.parameters(), ours.parameters(), strict=True):
         parameter.data = original.grad
     by_name = dict(theirs.named_parameters())
-    exported = adapter_of(shape).export(slopes)
+    exported = ADAPTERS[shape.family].export(slopes)
     compared = [n for n in exported if n in by_name and "token_type" not in n]
     assert len(compared) >= len(list(ours.parameters()))
     for key in compared:
@@ -90,7 +89,7 @@ def test_scores_and_gradients_are_the_same(name: str, ragged: bool) -> None:
 def test_a_model_of_transformers_becomes_ours(name: str) -> None:
     theirs = theirs_of(shaken(SHAPES[name]), SHAPES[name])
     shape = read_architecture(theirs.config.to_dict())
-    loaded = adapter_of(shape).read(theirs.state_dict(), shape)
+    loaded = ADAPTERS[shape.family].read(theirs.state_dict(), shape)
     ours = shaken(shape, seed=9)
     ours.load_state_dict(loaded.weights)
     tokens, _ = example(LENGTHS.get(name, 50), ragged=False)

@@ -19,6 +19,19 @@ def test_padding_never_changes_a_score(pooling: str) -> None:
     assert torch.allclose(classifier(padded, mask, focus), expected, atol=1e-5)
 
 
+def test_a_causal_model_is_asked_at_its_last_token() -> None:
+    torch.manual_seed(2)
+    shape = small(family="gpt2", attention="causal", norm="pre")
+    encoder = Transformer(shape, VOCABULARY)
+    classifier = SequenceClassifier(encoder, 2, "cls", causal=True).eval()
+    tokens, focus = torch.randint(5, VOCABULARY, (3, 12)), torch.tensor([4, 5, 6])
+    expected = classifier.head(encoder(tokens)[:, -1])
+    assert torch.allclose(classifier(tokens, None, focus), expected, atol=1e-6)
+    mask = torch.arange(12) < torch.tensor([[12], [7], [3]])
+    short = classifier(tokens, mask, focus)
+    assert torch.allclose(short[2], classifier(tokens[2:, :3], None, focus[2:])[0], atol=1e-5)
+
+
 def test_center_sees_the_focus() -> None:
     torch.manual_seed(2)
     classifier = SequenceClassifier(Transformer(small(), VOCABULARY), 2, "center").eval()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import (
     AutoModelForMaskedLM,
     BertConfig,
@@ -14,7 +15,10 @@ from transformers import (
     PreTrainedModel,
 )
 
+from pipeline_lib.config.hyena import HyenaArchitecture
 from pipeline_lib.errors import InputError
+from pipeline_lib.models.hyena_language import HyenaLanguageModel
+from pipeline_lib.models.hyena_weights import to_published
 from pipeline_lib.pretraining.exchange import export_model, import_model
 from pipeline_lib.pretraining.folder import load_language_model
 from pipeline_lib.pretraining.weights import read_weights
@@ -81,7 +85,7 @@ def test_old_files_run_no_code(tmp_path: Path) -> None:
 
 
 def test_damaged_and_missing_files_are_named(tokenizer: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="config.json is missing"):
+    with pytest.raises(InputError, match=r"config\.json is missing"):
         import_model(tmp_path, tmp_path / "ours", tokenizer)
     BertForMaskedLM(BERT).save_pretrained(tmp_path / "model")
     weights = tmp_path / "model" / "model.safetensors"
@@ -89,7 +93,7 @@ def test_damaged_and_missing_files_are_named(tokenizer: Path, tmp_path: Path) ->
     with pytest.raises(InputError, match=r"model.safetensors: cannot be read as weights"):
         import_model(tmp_path / "model", tmp_path / "ours", tokenizer)
     weights.unlink()
-    with pytest.raises(InputError, match="model.safetensors is missing"):
+    with pytest.raises(InputError, match=r"model\.safetensors is missing"):
         import_model(tmp_path / "model", tmp_path / "ours", tokenizer)
 
 
@@ -144,5 +148,33 @@ def test_weights_that_do_not_fit_the_shape_of_a_folder(tokenizer: Path, tmp_path
     path = tmp_path / "ours" / "config.json"
     config = json.loads(path.read_text())
     path.write_text(json.dumps({**config, "vocab_size": 99}))
-    with pytest.raises(InputError, match=r"encoder.tokens.weight is \(11, 32\).*\(99, 32\)"):
+    with pytest.raises(InputError, match=r"the shape of bias is \(11,\); expected \(99,\)"):
         load_language_model(tmp_path / "ours")
+
+
+@pytest.mark.parametrize("lacking", [False, True], ids=["with-positions", "without"])
+def test_hyenadna_becomes_ours(lacking: bool, tokenizer: Path, tmp_path: Path) -> None:
+    shape = HyenaArchitecture(
+        layers=2, width=8, feedforward_width=16, context_length=30, filter_width=6, init_std=0.3,
+        embedding_dropout=0.25,
+    )  # fmt: skip
+    theirs = HyenaLanguageModel(shape, 16)
+    state = {f"hyena.{name}": weight for name, weight in to_published(theirs).items()}
+    if lacking:
+        state = {name: weight for name, weight in state.items() if ".pos_emb." not in name}
+    source = tmp_path / "published"
+    source.mkdir()
+    save_file(state, source / "model.safetensors")
+    config = {"model_type": "hyenadna", "l_max": 32, "embed_dropout": 0.25, "vocab_size": 12}
+    (source / "config.json").write_text(json.dumps(config))
+    imported = import_model(source, tmp_path / "ours", tokenizer)
+    assert imported.architecture == shape.model_copy(update={"filter_length": 32, "init_std": 0.02})
+    assert imported.report.missing == [
+        f"backbone.layers.{layer}.mixer.filter_fn.pos_emb.{name}"
+        for layer in range(2)
+        for name in "zt"
+        if lacking
+    ]
+    ours, _ = load_language_model(tmp_path / "ours")
+    tokens = torch.randint(5, VOCABULARY, (2, 20))
+    assert torch.equal(ours.eval()(tokens), theirs.eval()(tokens))
