@@ -54,6 +54,9 @@ class HyenaArchitecture(Section):
     filter_decay_target: float = Field(
         0.01, gt=0, lt=1, description="Size to which a channel has then decayed."
     )
+    tied_output: bool = Field(
+        True, description="The output matrix is that of the embeddings; false: one of its own."
+    )
     embedding_dropout: Share = Field(0.1, description="Dropout of the token embeddings.")
     dropout: Share = Field(0.0, description="Dropout of what operators and MLPs add.")
     norm_epsilon: float = Field(1e-5, gt=0, description="Epsilon of the layer norms.")
@@ -97,4 +100,6 @@ class HyenaArchitecture(Section):
                 "`equivariant` needs `bidirectional`: the second strand is read from the other "
                 "end, and would show every token the next one"
             )
+        if self.equivariant and not self.tied_output:
+            raise ValueError("`equivariant` needs `tied_output`: both strands share one matrix")
         return self

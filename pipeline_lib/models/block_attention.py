@@ -63,13 +63,12 @@ class _BlockAttention(torch.autograd.Function):
         dropout: float,
     ) -> Tensor:
         query, key, value = query.contiguous(), key.contiguous(), value.contiguous()
-        result, space = torch.empty_like(query), _Space(key, table)
+        result = torch.empty_like(query)
         for part in _parts(table):
-            weights = space.weights(query, key, table, seen, part)
+            weights = _weights(query[part], _gather(key, table, part), seen[part])
             if keep is not None:
                 weights.mul_(keep[part]).mul_(1 / (1 - dropout))
-            values = space.gather(value, table, part, space.values)
-            torch.bmm(weights, values, out=result[part])
+            torch.bmm(weights, _gather(value, table, part), out=result[part])
         ctx.save_for_backward(query, key, value, table, seen, keep)
         ctx.dropout = dropout
         return result
@@ -81,19 +80,20 @@ class _BlockAttention(torch.autograd.Function):
         slope = slope.contiguous()
         for_query = torch.empty_like(query)
         for_key, for_value = torch.zeros_like(key), torch.zeros_like(value)
-        space = _Space(key, table)
         for part in _parts(table):
-            weights = dropped = space.weights(query, key, table, seen, part)
-            values = space.gather(value, table, part, space.values)
-            inner = torch.bmm(slope[part], values.transpose(1, 2), out=space.inner[: len(weights)])
+            keys, values = _gather(key, table, part), _gather(value, table, part)
+            weights = dropped = _weights(query[part], keys, seen[part])
+            inner = torch.bmm(slope[part], values.transpose(1, 2))
             if keep is not None:
                 kept = keep[part] / (1 - ctx.dropout)
                 inner, dropped = inner.mul_(kept), weights * kept
-            space.add(for_value, table, part, dropped, slope)
-            inner -= (inner * weights).sum(dim=-1, keepdim=True)
-            inner *= weights
-            torch.bmm(inner, space.shaped(space.keys, len(inner)), out=for_query[part])
-            space.add(for_key, table, part, inner, query)
+            blocks, shape = table[part].flatten(), (-1, *key.shape[2:])
+            slopes = torch.bmm(dropped.transpose(1, 2), slope[part]).view(shape)
+            for_value[part[0]].index_add_(0, blocks, slopes)
+            inner = torch._softmax_backward_data(inner, weights, -1, weights.dtype)
+            torch.bmm(inner, keys, out=for_query[part])
+            slopes = torch.bmm(inner.transpose(1, 2), query[part]).view(shape)
+            for_key[part[0]].index_add_(0, blocks, slopes)
         return for_query, for_key, for_value, None, None, None, None
 
 
@@ -103,45 +103,14 @@ def _parts(table: Tensor) -> Iterator[Part]:
             yield sequence, slice(start, start + AT_ONCE)
 
 
-class _Space:
-    """Memory that all parts use in turn: new memory for each would take longer than the sums."""
+def _gather(blocks: Tensor, table: Tensor, part: Part) -> Tensor:
+    """Return the keys or values of some rows; (rows, blocks seen x block, head width)."""
+    found = blocks[part[0]].index_select(0, table[part].flatten())
+    return found.view(table[part].shape[0], -1, blocks.shape[-1])
 
-    def __init__(self, key: Tensor, table: Tensor) -> None:
-        rows, blocks, size = min(AT_ONCE, table.shape[1]), table.shape[2], key.shape[2]
-        self.keys, self.values, self.slopes = (
-            key.new_empty(rows * blocks, *key.shape[2:]) for _ in range(3)
-        )
-        self.scores, self.softened, self.inner = (
-            key.new_empty(rows, size, blocks * size) for _ in range(3)
-        )
 
-    def gather(self, blocks: Tensor, table: Tensor, part: Part, into: Tensor) -> Tensor:
-        """Return the keys or values of some rows; (rows, blocks seen x block, head width)."""
-        chosen = table[part].flatten()
-        torch.index_select(blocks[part[0]], 0, chosen, out=into[: len(chosen)])
-        return self.shaped(into, len(table[part]))
-
-    def weights(
-        self, query: Tensor, key: Tensor, table: Tensor, seen: Tensor, part: Part
-    ) -> Tensor:
-        """Return how much some rows attend to their keys; (rows, block, blocks seen x block)."""
-        keys = self.gather(key, table, part, self.keys)
-        scores = torch.bmm(query[part], keys.transpose(1, 2), out=self.scores[: len(keys)])
-        if not bool(seen[part].all()):
-            scores.masked_fill_(~seen[part][:, None], -math.inf)
-        return torch.softmax(scores, dim=-1, out=self.softened[: len(keys)])
-
-    def add(
-        self, total: Tensor, table: Tensor, part: Part, weights: Tensor, vectors: Tensor
-    ) -> None:
-        """Add the weighted vectors of the rows to the blocks that they were gathered from."""
-        slopes = torch.bmm(
-            weights.transpose(1, 2), vectors[part], out=self.shaped(self.slopes, len(weights))
-        )
-        chosen = table[part].flatten()
-        total[part[0]].index_add_(0, chosen, slopes.view(len(chosen), *total.shape[2:]))
-
-    def shaped(self, blocks: Tensor, rows: int) -> Tensor:
-        """Return the part of a buffer that some rows use, all blocks of a row in one."""
-        each = len(blocks) // len(self.scores)
-        return blocks[: rows * each].view(rows, -1, blocks.shape[-1])
+def _weights(queries: Tensor, keys: Tensor, seen: Tensor) -> Tensor:
+    scores = torch.bmm(queries, keys.transpose(1, 2))
+    if not bool(seen.all()):
+        scores.masked_fill_(~seen[:, None], -math.inf)
+    return scores.softmax(dim=-1)

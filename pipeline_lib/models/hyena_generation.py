@@ -1,8 +1,10 @@
 """Sequences written by a causal HyenaDNA, token by token.
 
-The prompt is read in one pass. After that, each layer keeps the last inputs of its short
-convolution, and its long convolution goes on token by token: the result is that of the full
-computation, at a small part of its cost.
+The prompt is read in one pass, whose long convolutions also give the prompt's share in all outputs
+to come; it is never read again. After that, each layer keeps the last inputs of its short
+convolution, and its long convolution goes on token by token in blocks that double in length
+(:class:`~pipeline_lib.models.long_convolution.OnlineConvolution`): n tokens after a prompt of p take
+(p + n) log(p + n) + n log(n)^2 operations in all. The result is that of the full computation.
 """
 
 from collections.abc import Iterable
@@ -71,7 +73,7 @@ def generate(
     model.eval()
     try:
         with torch.no_grad():
-            return _continue(encoder, prompt, count, sampling, generator)
+            return _continue(model, encoder, prompt, count, sampling, generator)
     finally:
         model.train(training)
 
@@ -114,6 +116,7 @@ def _shorten(operator: HyenaOperator, projected: Tensor) -> Tensor:
 
 
 def _continue(
+    model: HyenaLanguageModel,
     encoder: Hyena,
     prompt: Tensor,
     count: int,
@@ -129,10 +132,10 @@ def _continue(
         assert isinstance(layer, Layer)
         layers.append(_OnlineLayer(layer, features, hidden, steps))
         hidden = layers[-1].prompt
-    chosen = [choose(_logits(encoder, hidden), sampling, generator)]
+    chosen = [choose(_logits(model, encoder, hidden), sampling, generator)]
     for _ in range(steps):
         hidden = _through(layers, encoder.tokens(chosen[-1])[:, None].to(features.dtype))
-        chosen.append(choose(_logits(encoder, hidden), sampling, generator))
+        chosen.append(choose(_logits(model, encoder, hidden), sampling, generator))
     return torch.stack(chosen, dim=1)
 
 
@@ -142,9 +145,8 @@ def _through(layers: Iterable[_OnlineLayer], hidden: Tensor) -> Tensor:
     return hidden
 
 
-def _logits(encoder: Hyena, hidden: Tensor) -> Tensor:
-    last = normalize(encoder.final_norm, hidden[:, -1])
-    return functional.linear(last.to(encoder.tokens.weight.dtype), encoder.tokens.weight)
+def _logits(model: HyenaLanguageModel, encoder: Hyena, hidden: Tensor) -> Tensor:
+    return model.scores(normalize(encoder.final_norm, hidden[:, -1]))
 
 
 def _column(bias: Tensor | None) -> Tensor:

@@ -9,10 +9,13 @@ from torch.nn import functional
 from pipeline_lib.config.hyena import HyenaArchitecture
 from pipeline_lib.errors import InputError
 from pipeline_lib.models.hyena import Hyena
+from pipeline_lib.models.layout import group_by_length, packed_positions, scatter
+
+_COMPLEMENTS = str.maketrans("ACGTUNRYKMSWBDHVacgtunryksmwbdhv", "TGCAANYRMKSWVHDBtgcaanyrmskwvhdb")
 
 
 class HyenaLanguageModel(nn.Module):
-    """Encoder and output layer; the output matrix is the token embedding.
+    """Encoder and output layer; the output matrix is the token embedding, unless it is untied.
 
     Predicts the next token, or masked ones if the architecture is bidirectional.
 
@@ -27,6 +30,7 @@ class HyenaLanguageModel(nn.Module):
     """
 
     packs = False
+    """Padded batches are what it takes best: sequences end to end are padded again, in groups."""
 
     def __init__(
         self,
@@ -41,35 +45,68 @@ class HyenaLanguageModel(nn.Module):
             self.encoder = BothStrands(architecture, vocab_size, complements or ())
         else:
             self.encoder = Hyena(architecture, vocab_size)
+        self.output: nn.Linear | None = None
+        if not architecture.tied_output:
+            self.output = nn.Linear(architecture.width, vocab_size, bias=False)
+            nn.init.normal_(self.output.weight, std=architecture.init_std)
 
     def forward(
-        self, tokens: Tensor, mask: Tensor | None = None, targets: Tensor | None = None
+        self,
+        tokens: Tensor,
+        mask: Tensor | None = None,
+        targets: Tensor | None = None,
+        *,
+        lengths: Sequence[int] | None = None,
     ) -> Tensor:
         """Return the scores of all tokens, everywhere or at some positions.
 
         Parameters
         ----------
         tokens
-            Ids; (batch, length).
+            Ids; (batch, length), or (tokens,) of sequences end to end.
         mask
             True where there is a token, or None; (batch, length).
         targets
-            True at the positions to predict, or None for all; (batch, length).
+            True at the positions to predict, or None for all; of the shape of ``tokens``.
+        lengths
+            Of the sequences that lie end to end. No sequence sees another.
 
         Returns
         -------
         Tensor
-            Logits; (batch, length, vocabulary), or (targets, vocabulary).
+            Logits; (batch, length, vocabulary), (tokens, vocabulary), or (targets, vocabulary)
+            in the order of the positions.
+
+        Raises
+        ------
+        InputError
+            If the lengths do not add up to the number of tokens.
         """
-        hidden = self.encoder(tokens, mask)
+        hidden = self.encoder(tokens, mask) if lengths is None else self._packed(tokens, lengths)
         if targets is not None:
-            hidden = hidden.flatten(0, 1).index_select(0, targets.flatten().nonzero().squeeze(1))
+            hidden = hidden.flatten(0, -2).index_select(0, targets.flatten().nonzero().squeeze(1))
         return self.scores(hidden)
+
+    def _packed(self, tokens: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Return the hidden vectors of sequences that lie end to end; (tokens, width).
+
+        Sequences of similar length are padded together: an FFT takes a rectangle, and its time
+        depends on the longest sequence. Each group makes the filters for its own length.
+        """
+        positions = packed_positions(len(tokens), lengths, tokens.device)
+        groups = group_by_length(lengths, (positions == 0).nonzero().squeeze(1))
+        parts = []
+        for group in groups:
+            hidden = self.encoder(tokens[group.index], group.mask).flatten(0, 1)
+            parts.append(hidden if group.kept is None else hidden.index_select(0, group.kept))
+        return scatter(parts, groups, 1, len(tokens))[0]
 
     def scores(self, hidden: Tensor) -> Tensor:
         """Return the scores of all tokens; (..., vocabulary) of (..., width)."""
         if isinstance(self.encoder, BothStrands):
             return self.encoder.scores(hidden)
+        if self.output is not None:
+            return self.output(hidden.to(self.output.weight.dtype))  # type: ignore[no-any-return]
         return _scores(hidden, self.encoder.tokens.weight)
 
 
@@ -139,6 +176,23 @@ class BothStrands(nn.Module):
         forward, reverse = hidden.chunk(2, dim=-1)
         weight = self.strand.tokens.weight
         return _scores(forward, weight) + _scores(reverse.flip(-1), weight[self.complements])
+
+
+def complements_of(words: Sequence[str]) -> list[int]:
+    """Return the id of the reverse complement of each word, or its own where there is none.
+
+    Parameters
+    ----------
+    words
+        The vocabulary in the order of ids; IUPAC letters of either case, and special tokens.
+
+    Examples
+    --------
+    >>> complements_of(["[PAD]", "A", "C", "G", "T", "N", "GA"])
+    [0, 4, 3, 2, 1, 5, 6]
+    """
+    ids = {word: number for number, word in enumerate(words)}
+    return [ids.get(word.translate(_COMPLEMENTS)[::-1], own) for own, word in enumerate(words)]
 
 
 def _scores(hidden: Tensor, tokens: Tensor) -> Tensor:

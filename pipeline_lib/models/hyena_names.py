@@ -24,6 +24,8 @@ _OPERATOR = {
 def published_names(architecture: HyenaArchitecture) -> Iterator[tuple[str, str]]:
     """Yield our name and the published one of every weight."""
     yield "encoder.tokens.weight", TOKENS
+    if not architecture.tied_output:
+        yield "output.weight", HEAD
     for kind in ("weight", "bias"):
         yield f"encoder.final_norm.{kind}", f"backbone.ln_f.{kind}"
     for layer in range(architecture.layers):
@@ -43,7 +45,7 @@ def published_names(architecture: HyenaArchitecture) -> Iterator[tuple[str, str]
 
 def published_copies(architecture: HyenaArchitecture) -> dict[str, str]:
     """Return the names under which weights are saved again, and those of the weights."""
-    copies = {HEAD: TOKENS}
+    copies = {HEAD: TOKENS} if architecture.tied_output else {}
     for layer in range(architecture.layers):
         implicit = f"backbone.layers.{layer}.mixer.filter_fn.implicit_filter"
         for part in range(1, architecture.filter_layers):

@@ -74,6 +74,8 @@ def published_architecture(state: Mapping[str, Any], **changes: Any) -> HyenaArc
         "filter_features": features,
         "filter_layers": sum(bool(re.fullmatch(rf"{implicit}\.\d+\.bias", n)) for n in weights),
     }
+    if HEAD in weights and not torch.equal(weights[HEAD], weights[TOKENS]):
+        shape["tied_output"] = False  # the published models are tied: both names, one matrix
     positions = f"{first}.filter_fn.pos_emb.z"
     if positions in weights:
         shape["filter_length"] = weights[positions].shape[1]

@@ -19,6 +19,7 @@ from pipeline_lib.pretraining.checkpoints import Checkpoints, fingerprint
 from pipeline_lib.pretraining.data import Samples
 from pipeline_lib.pretraining.folder import how_to_load, save_model
 from pipeline_lib.pretraining.loop import Training, train
+from pipeline_lib.pretraining.memory import check_memory, memory_errors
 from pipeline_lib.pretraining.objective import make_objective
 from pipeline_lib.pretraining.sentence_order import SentenceOrderHead
 from pipeline_lib.pretraining.stream import Stream
@@ -119,6 +120,9 @@ def pretrain(
     )
 
     # 3. The model, fresh or from a checkpoint.
+    needed = check_memory(
+        architecture, len(vocabulary), settings, batch_size=settings.batch_size, device=device
+    )
     complements = vocabulary.turned(complement=True).tolist()
     model = build_model(architecture, len(vocabulary), complements)
     if isinstance(model, MaskedLanguageModel):
@@ -137,7 +141,8 @@ def pretrain(
     training.resume()
 
     # 4. Training, and the weights that were best on held-out sequence.
-    train(training)
+    with memory_errors(needed):
+        train(training)
     model.load_state_dict(training.best_weights)
 
     # 5. The results.
