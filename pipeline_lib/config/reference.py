@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.config.base import without_none
+from pipeline_lib.config.hyena import HyenaArchitecture
 from pipeline_lib.config.root import Config
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -35,7 +36,8 @@ def reference_page() -> str:
     ]
     for name, field in Config.model_fields.items():
         lines += list(_section(name, field))
-    lines += ["## `config/models/*.yaml`", "", *_intro(Architecture), *_table(Architecture)]
+    for family, model in (("all but `hyena`", Architecture), ("`hyena`", HyenaArchitecture)):
+        lines += list(_nested_top(f"## `config/models/*.yaml`, `family`: {family}", model))
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -54,8 +56,15 @@ def _section(name: str, field: FieldInfo) -> Iterator[str]:
                 inner_model = without_none(nested_field.annotation)
                 if _is_section(inner_model) and nested not in model.model_fields:
                     yield from _nested(f"{name}.{key}.NAME.{nested}", inner_model)
-        elif _is_section(inner.annotation):
-            yield from _nested(f"{name}.{key}", inner.annotation)
+        elif _is_section(without_none(inner.annotation)):
+            yield from _nested(f"{name}.{key}", without_none(inner.annotation))
+
+
+def _nested_top(heading: str, model: type[BaseModel]) -> Iterator[str]:
+    yield from (heading, "", *_intro(model), *_table(model))
+    for key, field in model.model_fields.items():
+        if _is_section(without_none(field.annotation)):
+            yield from _nested(key, without_none(field.annotation))
 
 
 def _nested(path: str, model: type[BaseModel]) -> Iterator[str]:

@@ -113,8 +113,9 @@ class HyenaOperator(nn.Module):
 
     def forward(self, hidden: Tensor, features: Tensor, mask: Tensor | None) -> Tensor:
         """Return what each token gathers from the others; (batch, length, width)."""
-        mixed = mix(self.projections(hidden), self.short_filters(), *self.filter(features), mask)
-        return self.leave(mixed)
+        before, after = self.filter(features)
+        projected = self.projections(hidden)
+        return self.leave(mix(projected, self.short_filters(), before, after, mask))
 
     def projections(self, hidden: Tensor) -> Tensor:
         """Return the three projections, channels first; (3 width, batch, length)."""

@@ -2,9 +2,9 @@
 
 The prompt is read in one pass, whose long convolutions also give the prompt's share in all outputs
 to come; it is never read again. After that, each layer keeps the last inputs of its short
-convolution, and its long convolution goes on token by token in blocks that double in length
-(:class:`~pipeline_lib.models.long_convolution.OnlineConvolution`): n tokens after a prompt of p take
-(p + n) log(p + n) + n log(n)^2 operations in all. The result is that of the full computation.
+convolution, and its long convolution goes on token by token, in blocks that double in length
+(:class:`~pipeline_lib.models.long_convolution.OnlineConvolution`): n tokens after a prompt of p
+take (p + n) log(p + n) + n log(n)^2 operations in all. The result is that of the full computation.
 """
 
 from collections.abc import Iterable

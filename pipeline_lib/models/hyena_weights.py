@@ -158,6 +158,24 @@ def to_published(model: HyenaLanguageModel, prefix: str = "") -> dict[str, Tenso
     return {prefix + name: tensor.detach().clone() for name, tensor in result.items()}
 
 
+def check_weights(weights: Mapping[str, Tensor], architecture: HyenaArchitecture) -> None:
+    """Check weights under our names.
+
+    Raises
+    ------
+    InputError
+        If some are missing, have another shape, or have no place in the model.
+    """
+    table = next((name for name in weights if name.endswith("tokens.weight")), "")
+    rows = len(weights[table]) if table else 1
+    shapes = _shapes(architecture, rows)
+    _nothing_missing([name for name in shapes if name not in weights])
+    if strange := [name for name in weights if name not in shapes]:
+        raise _mismatch(f"{_some(strange)} have no place in the model")
+    for name, shape in shapes.items():
+        _fitted(weights, name, shape)
+
+
 def _check_buffer(name: str, found: Tensor, expected: Tensor) -> None:
     if found.shape != expected.shape:
         raise _mismatch(
@@ -198,7 +216,7 @@ def _fitted(weights: Mapping[str, Tensor], name: str, shape: torch.Size) -> Tens
 
 def _shapes(architecture: HyenaArchitecture, vocab_size: int) -> dict[str, torch.Size]:
     with torch.device("meta"):
-        model = HyenaLanguageModel(architecture, vocab_size)
+        model = HyenaLanguageModel(architecture, vocab_size, range(vocab_size))
     return {name: tensor.shape for name, tensor in model.state_dict().items()}
 
 

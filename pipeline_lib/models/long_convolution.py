@@ -69,7 +69,8 @@ def circle(kernel: Tensor, after: Tensor | None, length: int, size: int) -> Tens
 
 def filtered(spectrum: Tensor, factors: Tensor, size: int) -> Tensor:
     """Return the inverse FFT of a spectrum, which is changed, times factors."""
-    return torch.fft.irfft(spectrum.mul_(factors), n=size, norm="forward")
+    result: Tensor = torch.fft.irfft(spectrum.mul_(factors), n=size, norm="forward")
+    return result
 
 
 def precision(values: Tensor) -> torch.dtype:

@@ -74,7 +74,9 @@ def test_sparse_attention_refuses_padding_on_the_left() -> None:
         shaken(FAMILIES["bigbird"]).encoder(torch.zeros(2, 3, dtype=torch.int64), mask)
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name", ["bert", "pre-norm", "modernbert", "bigbird", "albert", "logo", "gpt2", "dnagpt"]
+)
 def test_one_batch_can_be_learnt_by_heart(name: str) -> None:
     shape = FAMILIES[name].model_copy(update={"init_std": 0.1})
     torch.manual_seed(0)
@@ -111,7 +113,9 @@ def test_half_precision_is_close(name: str) -> None:
 @pytest.mark.parametrize("name", ["bert", "modernbert", "bigbird", "albert", "gpt2"])
 def test_compiled_models_are_the_same(name: str) -> None:
     torch._dynamo.reset()
-    shape = FAMILIES[name].model_copy(update={"init_std": 0.1, "layers": 2, "global_every": 2})
+    layers = 2 if name == "modernbert" else 1  # a full one and a local one
+    changes = {"init_std": 0.1, "layers": layers, "global_every": 2}
+    shape = FAMILIES[name].model_copy(update=changes)
     model = shaken(shape)
     tokens = torch.randint(5, VOCABULARY, (2, min(50, shape.context_length)))
     # The whole model is one graph, forwards and backwards; BigBird's is cut where lots are drawn.

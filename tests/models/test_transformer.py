@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch.nn import functional
 
 from pipeline_lib.errors import InputError
 from pipeline_lib.models.masked import MaskedLanguageModel
@@ -41,21 +40,6 @@ def test_rotation_depends_on_distance_alone() -> None:
     assert torch.allclose(torch.stack(products), products[0].expand(9), atol=1e-5)
 
 
-def test_one_batch_can_be_learnt_by_heart() -> None:
-    torch.manual_seed(0)
-    model = MaskedLanguageModel(small(init_std=0.1), VOCABULARY)
-    tokens = torch.randint(5, VOCABULARY, (4, 16))
-    targets = torch.rand(4, 16) < 0.3
-    hidden = tokens.masked_fill(targets, 4)
-    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
-    for _ in range(200):
-        loss = functional.cross_entropy(model(hidden, None, targets), tokens[targets])
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert float(loss.detach()) < 0.02
-
-
 def test_the_output_layer_is_computed_at_targets_in_order(model: MaskedLanguageModel) -> None:
     tokens = torch.randint(5, VOCABULARY, (2, 10))
     everywhere = model(tokens, None, torch.ones(2, 10, dtype=torch.bool)).view(2, 10, -1)
@@ -72,7 +56,8 @@ def test_the_output_bias_starts_from_frequencies() -> None:
 
 
 def test_the_number_of_parameters_is_that_of_bert() -> None:
-    encoder = Transformer(small(layers=12, width=768, heads=12, feedforward_width=3072,
-                                context_length=512), 32_000)  # fmt: skip
+    shape = small(layers=12, width=768, heads=12, feedforward_width=3072, context_length=512)
+    with torch.device("meta"):
+        encoder = Transformer(shape, 32_000)
     # 85,054,464 in 12 layers; embeddings of 32,000 tokens and 512 positions; one norm.
     assert sum(p.numel() for p in encoder.parameters()) == 85_054_464 + 32_512 * 768 + 2 * 768
