@@ -7,11 +7,9 @@ from torch import Tensor
 
 from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.config.family import AnyArchitecture
-from pipeline_lib.config.hyena import EXTRA_TAPS, HyenaArchitecture
 from pipeline_lib.errors import InputError
-from pipeline_lib.models import albert, bert, bigbird, gena_lm, gpt2, modernbert
-from pipeline_lib.models.adapter import Adapter, Loaded, Report
-from pipeline_lib.models.hyena_weights import from_published, published_architecture
+from pipeline_lib.models import albert, bert, bigbird, gena_lm, gpt2, hyena_adapter, modernbert
+from pipeline_lib.models.adapter import Adapter, Loaded
 
 ADAPTERS: dict[str, Adapter] = {
     "bert": bert.ADAPTER,
@@ -22,7 +20,6 @@ ADAPTERS: dict[str, Adapter] = {
 }
 """The class of ``transformers`` of each family."""
 
-_HYENA = "hyenadna"
 UNSUPPORTED = {
     "esm": "ESM, the class of Nucleotide Transformer",
     "bert_with_alibi": "a BERT with ALiBi, the class of DNABERT-2",
@@ -62,7 +59,11 @@ def adapter_for(config: Mapping[str, Any]) -> Adapter:
         if adapter.model_type == kind:
             return adapter
     named = UNSUPPORTED.get(str(kind), f"a model of type {kind!r}")
-    known = ", ".join(repr(name) for name in (*(a.model_type for a in ADAPTERS.values()), _HYENA))
+    types = (
+        *(adapter.model_type for adapter in ADAPTERS.values()),
+        hyena_adapter.ADAPTER.model_type,
+    )
+    known = ", ".join(map(repr, types))
     raise InputError(
         named,
         path="config.json",
@@ -81,27 +82,11 @@ def read_published(
     InputError
         If the model is of a class not known here, or its weights do not fit.
     """
-    if config.get("model_type") == _HYENA:
-        return _read_hyena(config, state)
+    if hyena_adapter.ADAPTER.knows(config):
+        return hyena_adapter.ADAPTER.read_folder(config, state)
     adapter = adapter_for(config)
     architecture = adapter.architecture(config)
     return architecture, adapter.read(state, architecture)
-
-
-def _read_hyena(
-    config: Mapping[str, Any], state: Mapping[str, Tensor]
-) -> tuple[HyenaArchitecture, Loaded]:
-    changes: dict[str, Any] = {}
-    if "l_max" in config:
-        taps = config["l_max"]
-        changes = {"filter_length": taps, "context_length": max(2, taps - EXTRA_TAPS)}
-    if "embed_dropout" in config:
-        changes["embedding_dropout"] = config["embed_dropout"]
-    architecture = published_architecture(state, **changes)
-    weights, report = from_published(state, architecture)
-    return architecture, Loaded(
-        weights, Report(list(report.used), list(report.ignored), list(report.missing))
-    )
 
 
 def read_architecture(config: Mapping[str, Any]) -> Architecture:

@@ -59,7 +59,7 @@ def import_model(source: Path, destination: Path, tokenizer: Path | None = None)
     rows = len(loaded.weights["encoder.tokens.weight"])
     notes = _notes(config, tokenizer, rows)
     model = fill(build_model(architecture, rows), loaded.weights, source)
-    kind = (config.get("architectures") or [config["model_type"]])[0]
+    kind = (config.get("architectures") or [config.get("model_type", "HyenaDNA")])[0]
     card = (
         f"# {source.resolve().name}\n\nImported from a folder of "
         f"`{kind}`.\n\n{how_to_load(architecture)}\n"

@@ -17,8 +17,8 @@ from transformers import (
 
 from pipeline_lib.config.hyena import HyenaArchitecture
 from pipeline_lib.errors import InputError
+from pipeline_lib.models.hyena_adapter import ADAPTER as HYENA
 from pipeline_lib.models.hyena_language import HyenaLanguageModel
-from pipeline_lib.models.hyena_weights import to_published
 from pipeline_lib.pretraining.exchange import export_model, import_model
 from pipeline_lib.pretraining.folder import load_language_model
 from pipeline_lib.pretraining.weights import read_weights
@@ -159,16 +159,15 @@ def test_hyenadna_becomes_ours(lacking: bool, tokenizer: Path, tmp_path: Path) -
         embedding_dropout=0.25,
     )  # fmt: skip
     theirs = HyenaLanguageModel(shape, 16)
-    state = {f"hyena.{name}": weight for name, weight in to_published(theirs).items()}
+    state = HYENA.export(theirs)
     if lacking:
         state = {name: weight for name, weight in state.items() if ".pos_emb." not in name}
     source = tmp_path / "published"
     source.mkdir()
     save_file(state, source / "model.safetensors")
-    config = {"model_type": "hyenadna", "l_max": 32, "embed_dropout": 0.25, "vocab_size": 12}
-    (source / "config.json").write_text(json.dumps(config))
+    (source / "config.json").write_text(json.dumps(HYENA.config(shape, 16)))
     imported = import_model(source, tmp_path / "ours", tokenizer)
-    assert imported.architecture == shape.model_copy(update={"filter_length": 32, "init_std": 0.02})
+    assert imported.architecture == shape.model_copy(update={"filter_length": 32})
     assert imported.report.missing == [
         f"backbone.layers.{layer}.mixer.filter_fn.pos_emb.{name}"
         for layer in range(2)
