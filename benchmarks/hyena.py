@@ -30,7 +30,7 @@ from pipeline_lib.models.sampling import Sampling
 
 TINY = {"layers": 2, "width": 128, "feedforward_width": 512}
 SMALL = {"layers": 4, "width": 256, "feedforward_width": 1024}
-CASES = {"tiny-1k": (TINY, 1024, 8), "small-32k": (SMALL, 32_768, 1)}
+CASES = {"tiny-1k": (TINY, 1024, 8), "tiny-32k": (TINY, 32_768, 1), "small-32k": (SMALL, 32_768, 1)}
 VOCABULARY = 16
 
 

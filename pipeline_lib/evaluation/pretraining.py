@@ -81,6 +81,14 @@ def evaluate_pretraining(
     network, architecture = load_language_model(model)
     vocabulary = read_vocabulary(model / "tokenizer.json")
     shards = Shards(test)
+    if int(shards.manifest["vocab_size"]) != len(vocabulary):
+        raise InputError(
+            f"was written with {shards.manifest['vocab_size']:,} tokens, the model's tokenizer has "
+            f"{len(vocabulary):,}",
+            path=test,
+            expected="shards written with the tokenizer of the model",
+            remedy="name that tokenizer in `pretraining.models.*.tokenizer`",
+        )
     windows = read_windows(
         shards,
         vocabulary,

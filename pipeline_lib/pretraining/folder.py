@@ -149,8 +149,23 @@ def load_language_model(directory: Path) -> tuple[LanguageModel, AnyArchitecture
         else:
             assert isinstance(architecture, Architecture)
             weights = adapter.read(state, architecture).weights
+    _check_vocabulary(directory / "tokenizer.json", int(config["vocab_size"]))
     model = build_model(architecture, config["vocab_size"], own.get("complements"))
     return fill(model, weights, directory), architecture
+
+
+def _check_vocabulary(tokenizer: Path, rows: int) -> None:
+    """Refuse a tokenizer, if there is one, with more tokens than the model has vectors."""
+    if not tokenizer.exists():
+        return
+    tokens = len(read_vocabulary(tokenizer))
+    if tokens > rows:
+        raise InputError(
+            f"the tokenizer has {tokens:,} tokens, the model vectors for {rows:,}",
+            path=tokenizer,
+            expected="the tokenizer that the model was trained with",
+            remedy="put that tokenizer's file in its place, or train the model again",
+        )
 
 
 def fill(model: LanguageModel, weights: dict[str, Tensor], directory: Path) -> LanguageModel:

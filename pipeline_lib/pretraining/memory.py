@@ -95,7 +95,7 @@ def memory_errors(needed: MemoryEstimate) -> Iterator[None]:
 
 
 def available_memory(device: torch.device) -> int | None:
-    """Return the bytes free on a GPU, or on the machine and to its control group; None if unknown."""
+    """Return the bytes free on a GPU, or on the machine and to its group; None if unknown."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     limits = [_meminfo(), _control_group()]

@@ -12,6 +12,7 @@ from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.config.evaluation import EvaluationConfig
 from pipeline_lib.config.shards import ShardsConfig
 from pipeline_lib.config.tokenizer import TokenizerSettings
+from pipeline_lib.errors import InputError
 from pipeline_lib.evaluation.likelihood import next_token_bits
 from pipeline_lib.evaluation.pretraining import (
     evaluate_pretraining,
@@ -36,6 +37,7 @@ from pipeline_lib.randomness import named_generator
 from pipeline_lib.shards.reader import Shards
 from pipeline_lib.shards.write import write_shards
 from pipeline_lib.tokenizer.encode import load_tokenizer
+from pipeline_lib.tokenizer.kmers import kmer_tokenizer
 from pipeline_lib.tokenizer.train import make_tokenizer
 from pipeline_lib.tokenizer.vocabulary import SPECIAL_TOKENS, Vocabulary, read_vocabulary
 
@@ -321,3 +323,20 @@ def test_the_mean_of_both_strands(yeast, write_documents, tmp_path):
     assert np.concatenate(mean).mean() < np.concatenate(bits).mean()
     pieces = Vocabulary([*SPECIAL_TOKENS, "-", "AAC"], SPECIAL_TOKENS, 5, np.ones(7, np.int32))
     assert mirrored_windows([Window(np.array([6]), ("a", "b", 0), np.array([0]))], pieces) == []
+
+
+def test_a_tokenizer_of_another_model_is_refused(world, tmp_path):
+    """Shards of other tokens, and a tokenizer file that was put in the place of the model's."""
+    network = MaskedLanguageModel(SHAPE, 80)
+    save(world, "other", network)
+    settings = TokenizerSettings(kind="kmer", k=4)
+    kmer_tokenizer(settings).save(str(world / "other" / "tokenizer.json"))
+    with pytest.raises(InputError, match="the tokenizer has 347 tokens, the model vectors for 80"):
+        evaluate(world, "other")
+    kmer_tokenizer(TokenizerSettings(kind="nucleotide")).save(
+        str(world / "other" / "tokenizer.json")
+    )
+    with pytest.raises(
+        InputError, match="was written with 80 tokens, the model's tokenizer has 11"
+    ):
+        evaluate(world, "other")
