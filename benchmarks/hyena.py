@@ -1,6 +1,6 @@
 """Training of HyenaDNA against the published operator and against attention.
 
-    python benchmarks/hyena.py [--rounds 5] [--threads 2] [--skip-attention]
+    python benchmarks/hyena.py [--rounds 2] [--threads 2] [--skip-attention]
 
 Peers, in the same process and taking turns: the published operator written plainly in torch (a
 filter for each layer, a depthwise `Conv1d`, an FFT of exactly twice the length, `einops`-like
@@ -229,7 +229,7 @@ def row(what: str, peer: str, mine: Taken, theirs: Taken, tokens: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--skip-attention", action="store_true")

@@ -1,4 +1,4 @@
-"""What happens between the matrix products of a Hyena operator: short filter, gate, long filter, gate.
+"""Between the matrix products of a Hyena operator: short filter, gate, long filter, gate.
 
 Each of these steps reads and writes all channels, and would wait for the memory. Channels do not
 meet here, so they are taken a few at a time, so few that every step finds them in the cache
@@ -8,6 +8,8 @@ results: kept are the input, the output of the long filter, and the spectra of t
 Spectra of filters are computed once in a forward pass, whatever the number of sequences in it.
 They are not kept for the next one, though gradient accumulation would allow it: with many tokens
 in a pass they cost little, and a cache that missed a change of the weights would be silently wrong.
+
+`torch.compile` leaves this part as it is: compilers fuse none of the FFTs.
 """
 
 from collections.abc import Iterator
@@ -71,6 +73,14 @@ def mix(
         Outer gate times the long filter's output for inner gate times value; (width, batch,
         length), of the kind of ``projected``. Computed in float32, or in float64 for float64.
     """
+    if torch.compiler.is_compiling():  # the pieces are of this machine: no graph holds them
+        return torch.compiler.disable(_mix)(projected, short, kernel, after, mask)  # type: ignore[no-any-return, no-untyped-call]
+    return _mix(projected, short, kernel, after, mask)
+
+
+def _mix(
+    projected: Tensor, short: Short, kernel: Tensor, after: Tensor | None, mask: Tensor | None
+) -> Tensor:
     length = projected.shape[-1]
     size = fft_length(length + min(length, kernel.shape[-1]) - 1)
     kernel = circle(kernel, after, length, size)
@@ -83,8 +93,6 @@ def channels_at_once(
     channels: int, batch: int, length: int, device: torch.device
 ) -> tuple[int, int]:
     """Return how many channels are taken at once in all steps, and how many in the FFT."""
-    if torch.compiler.is_compiling():
-        return channels, channels  # a loop would be written out in full
     if device.type != "cpu":
         both = max(1, min(channels, _DEVICE // (batch * length)))
         return both, both

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -59,7 +59,7 @@ def published_architecture(state: Mapping[str, Any], **changes: Any) -> HyenaArc
     InputError
         If a weight is missing that tells a size.
     """
-    weights = _within(state)[0]
+    weights = _within(state).weights
     layers = {int(name.split(".")[2]) for name in weights if name.startswith("backbone.layers.")}
     first = "backbone.layers.0.mixer"
     implicit = f"{first}.filter_fn.implicit_filter"
@@ -108,7 +108,7 @@ def from_published(
         the positions differ from what the model would compute.
     """
     _causal(architecture)
-    weights, outside = _within(state)
+    weights, found, outside = _within(state)
     shapes = _shapes(architecture, _shape(weights, TOKENS)[0])
     names = dict(published_names(architecture))
     _nothing_missing([theirs for theirs in names.values() if theirs not in weights])
@@ -125,8 +125,8 @@ def from_published(
             _check_buffer(name, weights[name], expected)
     optional = [*copies, *buffers]
     report = WeightReport(
-        used=tuple(names.values()),
-        ignored=(*(name for name in optional if name in weights), *outside),
+        used=tuple(found[name] for name in names.values()),
+        ignored=(*(found[name] for name in optional if name in weights), *outside),
         missing=tuple(name for name in optional if name not in weights),
     )
     return result, report
@@ -186,24 +186,31 @@ def _check_buffer(name: str, found: Tensor, expected: Tensor) -> None:
         raise _mismatch(f"{name} holds other numbers than the model computes")
 
 
-def _within(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], list[str]]:
-    """Return the weights of the model without prefix, and the names of everything else."""
+class _Within(NamedTuple):
+    """Weights without prefix, their names in the file, and the names of everything else."""
+
+    weights: dict[str, Tensor]
+    found: dict[str, str]
+    outside: list[str]
+
+
+def _within(state: Mapping[str, Any]) -> _Within:
+    """Find the weights of the model in a file."""
     state = state.get("state_dict", state)
     roots = [name for name in state if name.endswith(TOKENS)]
     if len(roots) != 1:
         raise _mismatch(f"{len(roots)} names end in {TOKENS} instead of 1")
     prefix = roots[0].removesuffix(TOKENS)
-    weights: dict[str, Tensor] = {}
-    outside: list[str] = []
+    result = _Within({}, {}, [])
     for name, tensor in state.items():
         plain = _WRAPPED.sub(r".\1.", name.removeprefix(prefix))
         if name.startswith(prefix + "backbone."):
-            weights[plain] = tensor
+            result.weights[plain], result.found[plain] = tensor, name
         elif name in (HEAD, prefix + HEAD):
-            weights[HEAD] = tensor
+            result.weights[HEAD], result.found[HEAD] = tensor, name
         else:
-            outside.append(name)
-    return weights, outside
+            result.outside.append(name)
+    return result
 
 
 def _fitted(weights: Mapping[str, Tensor], name: str, shape: torch.Size) -> Tensor:

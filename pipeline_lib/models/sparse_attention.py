@@ -63,8 +63,6 @@ class Pattern:
         return first, blocks - (self.globals - first)
 
 
-# No graph can hold numpy's lots.
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def block_table(pattern: Pattern, layer: int, blocks: int) -> Tensor:
     """Return the blocks of keys that each block of queries gathers.
 
@@ -81,6 +79,8 @@ def block_table(pattern: Pattern, layer: int, blocks: int) -> Tensor:
         (heads, or 1 if all have the same; blocks that are not global; blocks of keys), int64,
         with :data:`NOTHING` where there are fewer.
     """
+    if torch.compiler.is_compiling():  # no graph can hold numpy's lots
+        return torch.compiler.disable(_table)(pattern, layer, blocks)  # type: ignore[no-any-return, no-untyped-call]
     return _table(pattern, layer, blocks)
 
 
