@@ -22,6 +22,7 @@ from pipeline_lib.finetuning.examples import SPLITS, read_examples
 from pipeline_lib.finetuning.training import Tuner
 from pipeline_lib.models.build import build_model
 from pipeline_lib.models.classifier import SequenceClassifier
+from pipeline_lib.models.hyena_language import complements_of
 from pipeline_lib.pretraining.folder import load_language_model, save_model
 from pipeline_lib.tokenizer.vocabulary import read_vocabulary
 
@@ -86,7 +87,7 @@ def finetune(
     torch.manual_seed(seed)
     language_model, architecture = load_language_model(model)
     if init == "scratch":
-        complements = read_vocabulary(model / "tokenizer.json").turned(complement=True).tolist()
+        complements = complements_of(read_vocabulary(model / "tokenizer.json").words)
         vocab_size = language_model.encoder.vocab_size
         language_model = build_model(architecture, vocab_size, complements)
     table = read_examples(examples)

@@ -14,6 +14,7 @@ from pipeline_lib.config.pretraining import Model
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import atomic_path, checksum, write_text
 from pipeline_lib.models.build import build_model
+from pipeline_lib.models.hyena_language import complements_of
 from pipeline_lib.models.masked import MaskedLanguageModel
 from pipeline_lib.pretraining.checkpoints import Checkpoints, fingerprint
 from pipeline_lib.pretraining.data import Samples
@@ -123,8 +124,7 @@ def pretrain(
     needed = check_memory(
         architecture, len(vocabulary), settings, batch_size=settings.batch_size, device=device
     )
-    complements = vocabulary.turned(complement=True).tolist()
-    model = build_model(architecture, len(vocabulary), complements)
+    model = build_model(architecture, len(vocabulary), complements_of(vocabulary.words))
     if isinstance(model, MaskedLanguageModel):
         model.start_from_frequencies(torch.from_numpy(_count_tokens(train_shards, len(vocabulary))))
     width, std = model.encoder.width, architecture.init_std

@@ -12,6 +12,7 @@ from pipeline_lib.config.pretraining import PretrainingSettings
 from pipeline_lib.errors import InputError
 from pipeline_lib.models.build import LanguageModel, build_model
 from pipeline_lib.models.causal import CausalLanguageModel
+from pipeline_lib.models.hyena_language import complements_of
 from pipeline_lib.pretraining.data import Batch
 from pipeline_lib.pretraining.examples import Examples
 from pipeline_lib.pretraining.losses import losses
@@ -52,6 +53,10 @@ SHAPES: dict[str, AnyArchitecture] = {
         layers=2, width=16, feedforward_width=32, context_length=32, embedding_dropout=0.0,
         bidirectional=True,
     ),
+    "both strands": HyenaArchitecture(
+        layers=2, width=16, feedforward_width=32, context_length=32, embedding_dropout=0.0,
+        bidirectional=True, equivariant=True,
+    ),
 }  # fmt: skip
 TEXTS = ["ACGTTTACGGGATTCA" * 4, "GGGATNNTTT", "ACCATG" * 5, "TT"]
 CPU = torch.device("cpu")
@@ -59,7 +64,7 @@ CPU = torch.device("cpu")
 
 def model_of(name: str) -> LanguageModel:
     torch.manual_seed(3)
-    return build_model(SHAPES[name], len(DNAGPT)).double()
+    return build_model(SHAPES[name], len(DNAGPT), complements_of(DNAGPT.words)).double()
 
 
 def objective_of(model: LanguageModel, **changes: object) -> Objective:

@@ -1,6 +1,10 @@
-"""A run that is killed with -9 and started again ends with the files of an undisturbed run."""
+"""A run that is killed with -9 and started again ends with the files of an undisturbed run.
+
+The environment variable KILLS sets how often each of the two runs is killed (10 for a full run).
+"""
 
 import hashlib
+import os
 import random
 import signal
 import subprocess
@@ -14,6 +18,7 @@ from safetensors.numpy import load_file
 
 from tests.workflow.conftest import Project
 
+KILLS = int(os.environ.get("KILLS", "3"))
 SAME_BYTES = ("genome", "corpus", "tokenizer", "shards")
 
 
@@ -63,7 +68,7 @@ def test_killed_runs_end_as_undisturbed_ones(
     new_project: Callable[..., Project], finished: Project, only_snakemake: bool
 ) -> None:
     project, moments, killed = new_project(), random.Random(3), 0
-    for _ in range(5):
+    for _ in range(KILLS):
         killed += interrupt(project, moments.uniform(4, 16), only_snakemake)
     assert killed >= 2
     project.succeed("--rerun-incomplete")
