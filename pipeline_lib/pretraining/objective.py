@@ -107,6 +107,13 @@ def make_objective(
             remedy="leave `objective` out, or choose a causal preset (dnagpt, hyenadna) for the "
             "next token and any other for masked tokens",
         )
+    if getattr(model.encoder.architecture, "tracks", 0):
+        raise InputError(
+            "a model with annotation tracks: shards hold sequence, and no tracks yet",
+            where="pretraining.models.*.preset",
+            expected="an architecture with `tracks: 0`",
+            remedy="choose the preset logo or logo-conv, or set `architecture: {tracks: 0}`",
+        )
     if settings.sentence_order and (model.causal or isinstance(model, RecurrentMemoryModel)):
         raise InputError(
             "`sentence_order` for a model without a [CLS] that has seen the whole sample",

@@ -147,14 +147,16 @@ def test_the_order_of_halves_is_learnt_from_cls() -> None:
         ("hyena", {"sentence_order": True}, "sentence_order"),
         ("memory", {"sentence_order": True}, "sentence_order"),
         ("bert", {"number_tasks": {}}, "without a head for numbers"),
+        ("knowledge", {}, "no tracks yet"),
         ("hyena", {"number_tasks": {}}, "without a head for numbers"),
     ],
 )
 def test_what_a_model_cannot_do_is_refused(
     name: str, changes: dict[str, object], words: str
 ) -> None:
+    shape = SHAPES["logo"].model_copy(update={"tracks": 3}) if name == "knowledge" else SHAPES[name]
     with pytest.raises(InputError, match=words):
-        objective_of(model_of(name), **changes)
+        objective_of(build_model(shape, len(DNAGPT)), **changes)
 
 
 def test_a_vocabulary_without_the_words_of_the_tasks_is_refused(vocabulary: Vocabulary) -> None:
