@@ -1,8 +1,11 @@
 """Shapes that make no sense are refused with a sentence."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
+from pipeline_lib.config import load_architecture, read_config
 from pipeline_lib.config.architecture import Architecture
 
 
@@ -29,3 +32,17 @@ from pipeline_lib.config.architecture import Architecture
 def test_contradictions_are_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Architecture(**changes)
+
+
+def test_the_demo_of_families_has_one_of_each(root: Path) -> None:
+    config = read_config(root / "config" / "config.yaml", root / "config" / "demo_families.yaml")
+    models = [config.pretraining.models[name] for name in config.run.models]
+    shapes = [
+        load_architecture(model.preset, model.architecture, [root / "config" / "models"])
+        for model in models
+    ]
+    assert {shape.family for shape in shapes} == {
+        "bert", "modernbert", "bigbird", "albert", "gpt2", "hyena"
+    }  # fmt: skip
+    assert any(getattr(shape, "memory", None) for shape in shapes)
+    assert len({model.minutes for model in models}) == 1  # equal time
