@@ -11,7 +11,7 @@ from pipeline_lib.models.causal import CausalLanguageModel
 from pipeline_lib.models.sampling import Sampling, choose
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def generate(
     model: CausalLanguageModel,
     prompt: Tensor,

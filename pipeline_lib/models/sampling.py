@@ -65,6 +65,9 @@ def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator | None
         logits = logits.masked_fill(barred, -torch.inf)
     if sampling.temperature == 0:
         return logits.argmax(dim=-1)
+    if sampling.top_k is None and sampling.top_p == 1.0:  # nothing to leave out: no need to sort
+        shares = (logits / sampling.temperature).softmax(dim=-1)
+        return torch.multinomial(shares, 1, generator=generator).squeeze(1)
     ordered, tokens = (logits / sampling.temperature).sort(dim=-1, descending=True, stable=True)
     if sampling.top_k is not None:
         ordered[:, sampling.top_k :] = -torch.inf
