@@ -127,7 +127,7 @@ def causal_attention(
     if mask is None and new == 1 and not dropout and query.device.type == "cpu":
         # One query at a time, when text is written: the fused kernel is made for many.
         scores = query @ key.mT * query.shape[-1] ** -0.5
-        return scores.softmax(dim=-1) @ value
+        return scores.softmax(dim=-1) @ value  # type: ignore[no-any-return]
     if mask is None and new in (1, tokens):
         return functional.scaled_dot_product_attention(
             query, key, value, dropout_p=dropout, is_causal=bool(new > 1)
