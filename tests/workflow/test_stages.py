@@ -1,15 +1,29 @@
-"""Each stage is a target of its name, and reruns what it must and nothing else."""
+"""Each stage is a target of its name, and reruns what it must and nothing else.
 
+A run that is killed with -9 and started again ends with the files of an undisturbed run; the
+environment variable KILLS sets how often it is killed (10 for a full run).
+"""
+
+import hashlib
+import os
+import random
 import shutil
+import signal
+import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
+from safetensors.numpy import load_file
 
 from pipeline_lib import STAGES
 from pipeline_lib.files import read_json
 from tests.workflow.conftest import Project
 
+KILLS = int(os.environ.get("KILLS", "2"))
+SAME_BYTES = ("genome", "corpus", "tokenizer", "shards")
 WORK = {
     "genome": {"genome_prepare", "genome_annotate"},
     "corpus": {"corpus_build"},
@@ -63,10 +77,10 @@ def test_a_changed_learning_rate_reruns_pretraining_and_what_follows(copy_of: Pr
     assert planned == {
         "pretraining_train", "finetuning_tune", "evaluation_pretraining", "evaluation_task",
     }  # fmt: skip
-    copy_of.succeed()
+    copy_of.succeed("--", "pretraining")
     assert all(file.stat().st_mtime_ns == time for file, time in before.items())
     assert "0.0005" in (copy_of.folder / "results/pretraining/tiny/config.yaml").read_text()
-    assert "Nothing to be done" in copy_of.succeed("--dry-run")
+    assert "pretraining_train" not in copy_of.planned()
 
 
 @pytest.mark.parametrize("stage", ["tokenizer", "evaluation"])
@@ -82,5 +96,68 @@ def test_edited_code_reruns_its_stage_and_what_follows(copy_of: Project, stage: 
     planned = {stage_of(rule) for rule in copy_of.planned()} & set(STAGES)
     assert stage in planned
     assert planned <= set(STAGES[STAGES.index(stage) :])
-    copy_of.succeed("--", stage)
-    assert stage not in {stage_of(rule) for rule in copy_of.planned()}
+    if stage == "tokenizer":  # the shortest of all to run
+        copy_of.succeed("--", stage)
+        assert stage not in {stage_of(rule) for rule in copy_of.planned()}
+
+
+def kill_everything(process: subprocess.Popen[bytes]) -> None:
+    family = [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]
+    for member in family:
+        try:
+            member.send_signal(signal.SIGKILL)
+        except psutil.NoSuchProcess:
+            continue
+    process.wait()
+
+
+def digests(folder: Path, stage: str) -> dict[str, str]:
+    files = sorted(file for file in (folder / "results" / stage).rglob("*") if file.is_file())
+    return {
+        str(file.relative_to(folder)): hashlib.sha256(file.read_bytes()).hexdigest()
+        for file in files
+    }
+
+
+def interrupt(project: Project, seconds: float, only_snakemake: bool) -> bool:
+    """Start a run and kill it after some seconds; return False if it had ended by then."""
+    process = subprocess.Popen(
+        project.command("--rerun-incomplete"),
+        cwd=project.folder,
+        env=project.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    if process.poll() is not None:
+        return False
+    if only_snakemake:
+        process.kill()
+        process.wait()
+    else:
+        kill_everything(process)
+    project.run("--unlock")
+    return True
+
+
+def test_a_killed_run_ends_as_an_undisturbed_one(
+    new_project: Callable[..., Project], finished: Project
+) -> None:
+    """Killed with -9, in turn the whole tree of processes and Snakemake alone."""
+    project, moments, killed = new_project(), random.Random(3), 0
+    for number in range(KILLS):
+        killed += interrupt(project, moments.uniform(4, 16), only_snakemake=bool(number % 2))
+    assert killed >= 2
+    project.succeed("--rerun-incomplete")
+    for stage in SAME_BYTES:
+        expected = digests(finished.folder, stage)
+        assert expected
+        assert digests(project.folder, stage) == expected
+    weights = "results/pretraining/tiny/model/model.safetensors"
+    ours, theirs = load_file(project.folder / weights), load_file(finished.folder / weights)
+    assert ours.keys() == theirs.keys()
+    for name, tensor in theirs.items():
+        assert (ours[name] == tensor).all(), name
+    assert not [file for file in project.folder.rglob("*.part.*") if "results" in file.parts]
