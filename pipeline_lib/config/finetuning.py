@@ -6,10 +6,11 @@ from pydantic import Field, model_validator
 
 from pipeline_lib.config.base import Name, Share, spread_defaults
 from pipeline_lib.config.corpus import Holdouts
+from pipeline_lib.config.launching import Launching
 from pipeline_lib.config.training import OptimizerSettings
 
 
-class FinetuningSettings(OptimizerSettings):
+class FinetuningSettings(OptimizerSettings, Launching):
     """How a pretrained model is tuned to a task."""
 
     epochs: int = Field(10, ge=1, description="Most passes over the training examples.")

@@ -1,10 +1,11 @@
 """Section ``pretraining``: models, what they are trained on, and for how long."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pipeline_lib.config.base import Name, Section, Share, spread_defaults
+from pipeline_lib.config.launching import Parallel
 from pipeline_lib.config.training import OptimizerSettings
 
 
@@ -40,7 +41,7 @@ class NumberTasks(Section):
         return self
 
 
-class PretrainingSettings(OptimizerSettings):
+class PretrainingSettings(OptimizerSettings, Parallel):
     """What a model learns to predict, and for how long it is trained."""
 
     objective: Literal["auto", "masked", "next"] = Field(
@@ -92,19 +93,46 @@ class PretrainingSettings(OptimizerSettings):
         description="Weight in the training loss of soft-masked bases, which are mostly repeats; "
         "1 counts them like all others, 0 not at all. Validation always counts them.",
     )
+    average_decay: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="Keep a running mean of the weights with this decay (0.999, say), validate "
+        "it, and make it the result.",
+    )
+    max_bad_steps: int = Field(
+        3,
+        ge=0,
+        description="Steps in a row with a loss or gradient that is not finite which are left "
+        "out, and written down with the batch, before the run is stopped.",
+    )
     log_every: int = Field(50, ge=1, description="Steps between two lines of metrics.jsonl.")
     validate_every: int = Field(1_000, ge=1, description="Steps between two validations.")
     validation_sequences: int = Field(
         1_024, ge=1, description="Sequences of the validation split used for each validation."
     )
     checkpoint_every: int = Field(1_000, ge=1, description="Steps between two checkpoints.")
-    keep_checkpoints: int = Field(2, ge=1, description="How many of the newest are kept.")
+    keep_checkpoints: int = Field(
+        2,
+        ge=1,
+        description="How many of the newest are kept. Each holds the best weights as well.",
+    )
+    trackers: tuple[Literal["tensorboard", "trackio"], ...] = Field(
+        (), description="Where metrics are written besides metrics.jsonl; installed separately."
+    )
 
 
 class Model(PretrainingSettings):
     """A model: a corpus, a tokenizer, an architecture and a training run."""
 
-    corpus: Name = Field(description="Name of an entry of `corpus.corpora`.")
+    corpus: Name = Field(
+        description="Name of an entry of `corpus.corpora`; validation is on its held-out part."
+    )
+    mix: dict[Name, Annotated[float, Field(gt=0)]] = Field(
+        default_factory=dict,
+        description="Corpora to train on, with their weights, such as `{human: 1, mouse: 0.5}`; "
+        "default: `corpus` alone.",
+    )
     tokenizer: Name = Field(description="Name of an entry of `tokenizer.tokenizers`.")
     preset: str = Field(description="Architecture: name of a file in `config/models/`.")
     architecture: dict[str, Any] = Field(
