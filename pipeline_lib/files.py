@@ -143,5 +143,16 @@ def _disk_errors(path: Path) -> Iterator[None]:
         raise
 
 
+def sync_directory(path: Path) -> None:
+    """Make sure that a rename in a folder outlives a loss of power."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError:  # some file systems do not do it for folders
+        pass
+    finally:
+        os.close(handle)
+
+
 def _existing_parent(path: Path) -> Path:
     return next(parent for parent in path.absolute().parents if parent.exists())

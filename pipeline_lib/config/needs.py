@@ -9,7 +9,7 @@ from pipeline_lib.errors import ConfigError
 def needed_corpora(config: Config) -> list[str]:
     """Return the corpora that the models of the run, and their tokenizers, are made from."""
     models = [config.pretraining.models[name] for name in config.run.models]
-    trained_on = [model.corpus for model in models]
+    trained_on = [name for model in models for name in (model.corpus, *model.mix)]
     tokenized = [config.tokenizer.tokenizers[name].corpus for name in needed_tokenizers(config)]
     return sorted({*trained_on, *tokenized})
 

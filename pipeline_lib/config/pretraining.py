@@ -139,6 +139,11 @@ class Model(PretrainingSettings):
         default_factory=dict, description="Keys of the preset to change for this model."
     )
 
+    @property
+    def sources(self) -> dict[str, float]:
+        """Corpora that the model is trained on, with their weights."""
+        return dict(self.mix) or {self.corpus: 1.0}
+
 
 class PretrainingConfig(PretrainingSettings):
     """Models by name, and settings shared by all of them."""

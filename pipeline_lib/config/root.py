@@ -1,13 +1,13 @@
 """The whole configuration, and the references between its sections."""
 
 import difflib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Self
 
 from pydantic import Field, model_validator
 
 from pipeline_lib.config.base import Name, Section
-from pipeline_lib.config.corpus import CorpusConfig, with_all_assemblies
+from pipeline_lib.config.corpus import Corpus, CorpusConfig, with_all_assemblies
 from pipeline_lib.config.evaluation import EvaluationConfig
 from pipeline_lib.config.finetuning import FinetuningConfig
 from pipeline_lib.config.genome import GenomeConfig
@@ -75,6 +75,9 @@ class Config(Section):
             _known(f"tokenizer.tokenizers.{name}.corpus", tokenizer.corpus, corpora)
         for name, model in models.items():
             _known(f"pretraining.models.{name}.corpus", model.corpus, corpora)
+            for other in model.mix:
+                _known(f"pretraining.models.{name}.mix", other, corpora)
+                _holds_out_too(f"pretraining.models.{name}.mix", model.corpus, other, corpora)
             _known(f"pretraining.models.{name}.tokenizer", model.tokenizer, tokenizers)
             if model.number_tasks and tokenizers[model.tokenizer].vocabulary != "dnagpt":
                 raise ReferenceError_(
@@ -116,3 +119,30 @@ def _known(key: str, name: str, entries: Collection[str]) -> None:
     if near := difflib.get_close_matches(name, entries, n=1):
         allowed += f" (did you mean {near[0]!r}?)"
     raise ReferenceError_(key, name, allowed)
+
+
+def _holds_out_too(key: str, corpus: str, other: str, corpora: Mapping[str, Corpus]) -> None:
+    """Refuse to train on what a model is validated on: held out of one corpus, not of another."""
+    for assembly in sorted(set(corpora[corpus].assemblies) & set(corpora[other].assemblies)):
+        if missing := _held_out(corpora[corpus], assembly) - _held_out(corpora[other], assembly):
+            raise ReferenceError_(
+                key,
+                other,
+                f"corpora that hold out what {corpus!r} does, on which the model is validated: "
+                f"`corpus.corpora.{other}.holdouts` lacks {', '.join(sorted(missing))} of "
+                f"{assembly!r}",
+            )
+
+
+def _held_out(corpus: Corpus, assembly: str) -> set[str]:
+    """Return what a corpus keeps away from training in one of its assemblies, in words."""
+    found: set[str] = set()
+    for split in (corpus.holdouts.valid, corpus.holdouts.test):
+        named = [contig.rpartition(":") for contig in split.contigs]
+        found |= {contig for owner, _, contig in named if owner in ("", assembly)}
+        if split.bed is not None:
+            found.add(split.bed + (f" ({split.name})" if split.name else ""))
+    lift = corpus.holdouts.lift
+    if lift is not None and lift.reference != assembly:
+        found.add(f"what is lifted from {lift.reference}")
+    return found

@@ -6,8 +6,9 @@ runs of a model differ by their seed: a score is the mean over them, and the int
 the mean when groups of homologous examples are resampled.
 """
 
+import itertools
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def evaluate_task(
     examples: Path,
     kmers: Path,
     runs: dict[str, Path],
-    train_documents: Path,
+    train_documents: Sequence[Path],
     output: Path,
     predictions: Path,
     settings: EvaluationConfig,
@@ -66,7 +67,7 @@ def evaluate_task(
     runs
         Folders with ``predictions.parquet``, by names such as ``pretrained-1``.
     train_documents
-        ``documents.parquet`` of the training split that the model was pretrained on.
+        ``documents.parquet`` of the training splits that the model was pretrained on.
     output, predictions
         JSON with the scores; Parquet with those of every example beside its coordinates.
     settings
@@ -120,10 +121,10 @@ def choose_thresholds(valid: pd.DataFrame, runs: list[str]) -> list[float]:
     return [best_threshold(labels, valid[run].to_numpy()) for run in runs]
 
 
-def seen(examples: pd.DataFrame, documents: Path) -> NDArray[np.bool_]:
+def seen(examples: pd.DataFrame, documents: Sequence[Path]) -> NDArray[np.bool_]:
     """Return for each example whether its window overlaps a document of pretraining."""
     spans: dict[tuple[str, str], list[tuple[int, int]]] = defaultdict(list)
-    for document in read_documents(documents):
+    for document in itertools.chain.from_iterable(map(read_documents, documents)):
         spans[document.assembly, document.contig].append((document.start, document.end))
     result = np.zeros(len(examples), dtype=bool)
     assemblies, contigs = examples["assembly"].to_numpy(), examples["contig"].to_numpy()

@@ -17,7 +17,7 @@ from pipeline_lib.errors import TrainingError
 from pipeline_lib.finetuning.encoding import EncodedExamples, training_batches
 from pipeline_lib.models.classifier import SequenceClassifier
 from pipeline_lib.pretraining.losses import autocast
-from pipeline_lib.pretraining.optimizer import learning_rate, make_optimizer, set_learning_rate
+from pipeline_lib.pretraining.optimizer import learning_rate, make_optimizers, set_learning_rate
 from pipeline_lib.progress import progress
 
 SCORING_BATCH = 128
@@ -46,7 +46,7 @@ class Tuner:
     ) -> None:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.classifier, self.settings, self.seed = classifier.to(self.device), settings, seed
-        self.optimizer = make_optimizer(classifier, settings)
+        self.optimizers = make_optimizers(classifier, settings)
         self.class_weights = torch.ones(classifier.head.out_features, device=self.device)
         self.best_epoch, self.best_score = 0, -math.inf
         self._step = 0
@@ -129,9 +129,11 @@ class Tuner:
             warmup=round(settings.warmup_share * steps),
             total=steps,
             schedule=settings.schedule,
+            decay_share=settings.decay_share,
         )
-        set_learning_rate(self.optimizer, rate)
-        self.optimizer.zero_grad(set_to_none=True)
+        set_learning_rate(self.optimizers, rate)
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
         weight = float(self.class_weights.cpu().numpy()[train.labels[batch]].sum())
         total = 0.0
         for part in np.array_split(batch, min(settings.accumulation, len(batch))):
@@ -145,6 +147,7 @@ class Tuner:
             (losses / weight).backward()  # type: ignore[no-untyped-call]
             total += float(losses.detach())
         torch.nn.utils.clip_grad_norm_(self.classifier.parameters(), settings.clip_norm)
-        self.optimizer.step()
+        for optimizer in self.optimizers:
+            optimizer.step()
         self._step += 1
         return total / weight

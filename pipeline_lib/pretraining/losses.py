@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline_lib.models.build import LanguageModel
@@ -15,57 +16,141 @@ from pipeline_lib.pretraining.examples import Examples
 from pipeline_lib.pretraining.sentence_order import SentenceOrderHead
 
 
-def losses(
-    model: LanguageModel,
-    examples: Examples,
-    *,
-    total: float,
-    device: torch.device,
-    share: float = 1.0,
-    number_weight: float = 0.0,
-    order: SentenceOrderHead | None = None,
-) -> Iterator[Tensor]:
-    """Yield the parts of the loss; each is to be propagated back before the next is asked for.
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """What the parts of a loss are divided by: sums over a whole batch, however it is divided.
 
-    The sum of the parts is the weighted mean of the cross-entropy of the tokens, in nats, plus
-    ``number_weight`` x the mean squared error of the numbers (Zhang et al. 2023, equation 1), plus
-    the mean cross-entropy of the order of the halves.
+    Attributes
+    ----------
+    weight
+        Sum of the weights of all targets.
+    numbers
+        Numbers to be predicted.
+    orders
+        Samples of which the order of the halves is asked.
+    """
+
+    weight: float
+    numbers: float = 0.0
+    orders: float = 0.0
+
+    @classmethod
+    def of(cls, examples: Examples) -> "Totals":
+        """Return the totals of a batch."""
+        numbers = 0 if examples.numbers is None else len(examples.numbers)
+        orders = 0 if examples.swapped is None else int((examples.swapped >= 0).sum())
+        return cls(examples.total_weight, numbers, orders)
+
+
+class Trained(nn.Module):
+    """All that is trained: the model, and what is needed for pretraining alone.
+
+    Called with examples it returns their loss, so that it can be spread over devices as a whole.
 
     Parameters
     ----------
-    examples
-        A batch, or a part of it.
-    total
-        Sum of the weights of all targets of the whole batch.
-    share
-        Share of the batch that this part is.
+    model
+        The language model.
     order
-        The classifier of the order, if it is asked for.
+        The classifier of the order of halves, if it is part of the objective.
+    number_weight
+        Weight of the squared error of numbers.
     """
-    targets = torch.from_numpy(examples.targets).to(device)
-    answers = torch.from_numpy(examples.answers).to(device)
-    weights = None if examples.weights is None else torch.from_numpy(examples.weights).to(device)
-    inputs = torch.from_numpy(examples.inputs).to(device)
-    if isinstance(model, RecurrentMemoryModel):
-        shown = torch.from_numpy(examples.shown).to(device)
-        for part in model.losses(inputs, shown, targets, answers, weights):
-            yield part / total
-        return
-    at = encode(model, examples, device)
-    loss = token_loss(model.scores(at(targets)).float(), answers, weights) / total
-    asked = examples.numbers is not None and len(examples.numbers) and number_weight
-    if asked and isinstance(model, CausalLanguageModel):
-        places = torch.from_numpy(examples.number_places).to(device)
-        said = model.numbers(at(places)).float()
-        truth = torch.from_numpy(examples.numbers).to(device)
-        loss = loss + share * number_weight * functional.mse_loss(said, truth)
-    if order is not None and examples.swapped is not None and (examples.swapped >= 0).any():
-        first = torch.zeros_like(targets)
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        order: SentenceOrderHead | None = None,
+        number_weight: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.model, self.order, self.number_weight = model, order, number_weight
+        # What nobody asks for is not trained: the head of numbers, where there are no numbers in
+        # the objective, and the embedding of numbers, which are predicted here and never read.
+        unused = [getattr(model.encoder, "numbers", None)]
+        if not number_weight:
+            unused.append(getattr(model, "regression", None))
+        for part in unused:
+            if isinstance(part, nn.Module):
+                part.requires_grad_(False)
+
+    @property
+    def in_runs(self) -> bool:
+        """Whether the loss comes in parts, one for each run of segments; see :meth:`runs`."""
+        return isinstance(self.model, RecurrentMemoryModel)
+
+    def forward(self, examples: Examples, totals: Totals | None) -> tuple[Tensor, Tensor]:
+        """Return the loss of examples, and the part of it that is about tokens.
+
+        The sum over all parts of a batch is the weighted mean of the cross-entropy of the tokens,
+        in nats, plus ``number_weight`` x the mean squared error of the numbers (Zhang et al. 2023,
+        equation 1), plus the mean cross-entropy of the order of the halves.
+
+        Parameters
+        ----------
+        examples
+            A batch, or a part of it.
+        totals
+            Of the whole batch. None: return the sum of the cross-entropy of the tokens alone.
+        """
+        device = self._device
+        targets = torch.from_numpy(examples.targets).to(device)
+        answers = torch.from_numpy(examples.answers).to(device)
+        at = encode(self.model, examples, device)
+        weights = None
+        if totals is not None and examples.weights is not None:
+            weights = torch.from_numpy(examples.weights).to(device)
+        loss = token_loss(self.model.scores(at(targets)).float(), answers, weights)
+        if totals is None:
+            return loss, loss.detach()
+        loss = loss / max(totals.weight, 1e-6)
+        tokens = loss.detach()
+        loss = loss + self._number_loss(examples, totals, at)
+        return loss + self._order_loss(examples, totals, at), tokens
+
+    def runs(self, examples: Examples, totals: Totals) -> Iterator[Tensor]:
+        """Yield the loss of one run of segments after another, for recurrent memory.
+
+        Each is to be propagated back before the next is asked for.
+        """
+        assert isinstance(self.model, RecurrentMemoryModel)
+        arrays = (examples.inputs, examples.shown, examples.targets, examples.answers)
+        inputs, shown, targets, answers = (
+            torch.from_numpy(array).to(self._device) for array in arrays
+        )
+        weights = None
+        if examples.weights is not None:
+            weights = torch.from_numpy(examples.weights).to(self._device)
+        for loss in self.model.losses(inputs, shown, targets, answers, weights):
+            yield loss / max(totals.weight, 1e-6)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
+
+    def _number_loss(
+        self, examples: Examples, totals: Totals, at: Callable[[Tensor], Tensor]
+    ) -> Tensor | float:
+        if not self.number_weight or examples.number_places is None:
+            return 0.0
+        assert isinstance(self.model, CausalLanguageModel)
+        places = torch.from_numpy(examples.number_places).to(self._device)
+        said = self.model.numbers(at(places)).float()
+        truth = torch.from_numpy(examples.numbers).to(self._device)
+        squares = functional.mse_loss(said, truth, reduction="sum")
+        return self.number_weight * squares / max(totals.numbers, 1)
+
+    def _order_loss(
+        self, examples: Examples, totals: Totals, at: Callable[[Tensor], Tensor]
+    ) -> Tensor | float:
+        if self.order is None or examples.swapped is None:
+            return 0.0
+        first = torch.zeros(examples.targets.shape, dtype=torch.bool, device=self._device)
         first[:, 0] = True
-        swapped = torch.from_numpy(examples.swapped).to(device)
-        scores = order(at(first)).float()
-        loss = loss + share * functional.cross_entropy(scores, swapped, ignore_index=-1)
-    yield loss
+        swapped = torch.from_numpy(examples.swapped).to(self._device)
+        scores = self.order(at(first)).float()
+        entropy = functional.cross_entropy(scores, swapped, ignore_index=-1, reduction="sum")
+        return entropy / max(totals.orders, 1)
 
 
 def encode(
@@ -102,5 +187,7 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[Any
     bf16 it is slower than fp32.
     """
     if precision == "auto":
-        precision = "bf16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "fp32"
+        # Older GPUs, such as the V100, can imitate bf16, but slower than they compute in fp32.
+        has = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        precision = "bf16" if has else "fp32"
     return torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else nullcontext()

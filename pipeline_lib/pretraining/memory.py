@@ -1,97 +1,147 @@
 """Will it fit? Said before the first step, and again if it did not."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
 from pipeline_lib.config.family import AnyArchitecture
-from pipeline_lib.config.training import OptimizerSettings
+from pipeline_lib.config.pretraining import PretrainingSettings
 from pipeline_lib.errors import TrainingError
 from pipeline_lib.models.memory_estimate import MemoryEstimate, estimate
+from pipeline_lib.pretraining.parallel import prefers_shares
+from pipeline_lib.pretraining.ranks import Ranks
 
 logger = logging.getLogger(__name__)
 ADVICE = (
-    "To fix, in this order: raise `accumulation`, so that a batch is computed in more parts, which "
-    "changes no result; lower `batch_size`; lower `context_length` of the architecture, or choose "
-    "a smaller preset"
+    "To fix, in this order: spread the model over more GPUs with `parallel: fsdp`; lower "
+    "`context_length` of the architecture; choose a smaller preset"
 )
 NO_ROOM = ("out of memory", "can't allocate memory", "cannot allocate memory")
 GIB = 2**30
 
 
-def check_memory(
+@dataclass(frozen=True)
+class MemoryPlan:
+    """How a run fits into memory.
+
+    Attributes
+    ----------
+    accumulation
+        In how many parts a batch is computed.
+    fsdp
+        Whether each process holds a share of the weights.
+    """
+
+    accumulation: int
+    fsdp: bool
+
+
+def plan_memory(
     architecture: AnyArchitecture,
     vocab_size: int,
-    settings: OptimizerSettings,
+    settings: PretrainingSettings,
     *,
-    batch_size: int,
-    device: torch.device,
+    ranks: Ranks,
     available: int | None = None,
-) -> MemoryEstimate:
-    """Estimate what training takes, and refuse what cannot fit.
+) -> MemoryPlan:
+    """Estimate what training takes, and find parts of a batch that fit; refuse what cannot.
 
     Parameters
     ----------
-    batch_size
-        Inputs of an optimizer step.
+    ranks
+        The processes, which share a batch.
     available
-        Bytes that there are; default: what the device says.
+        Bytes that each has; default: what the devices say.
 
     Raises
     ------
     TrainingError
         If more is needed than there is; it names the settings to lower.
     """
-    bf16 = (device.type == "cuda" and settings.precision != "fp32") or settings.precision == "bf16"
-    at_once = -(-batch_size // settings.accumulation)
-    needed = estimate(
+    own = available_memory(ranks.device) if available is None else available
+    there = min((said for said in ranks.gather(own) if said is not None), default=None)
+    inputs = -(-settings.batch_size // ranks.count)
+    accumulation = min(settings.accumulation, inputs)
+    needed = _needed(architecture, vocab_size, settings, inputs, accumulation, ranks)
+    fixed = needed.weights + needed.gradients + needed.optimizer
+    fsdp = settings.parallel == "fsdp" or (
+        settings.parallel == "auto"
+        and architecture_can_be_shared(architecture)
+        and prefers_shares(fixed, there, ranks)
+    )
+    while there is not None and _total(needed, fsdp, ranks) > there and accumulation < inputs:
+        accumulation *= 2
+        needed = _needed(architecture, vocab_size, settings, inputs, accumulation, ranks)
+    divided = f", shared by {ranks.count} processes" if fsdp and ranks.count > 1 else ""
+    parts = (
+        f"{_gib(needed.weights)} of weights, {_gib(needed.gradients + needed.optimizer)} of "
+        f"gradients and optimizer{divided}, {_gib(needed.activations)} for "
+        f"{-(-inputs // accumulation)} inputs of {architecture.input_length:,} tokens at a time"
+    )
+    total = _total(needed, fsdp, ranks)
+    logger.info(
+        "memory: about %s (%s), of %s available", _gib(total), parts,
+        "an unknown amount" if there is None else _gib(there),
+    )  # fmt: skip
+    if there is not None and total > there:
+        raise TrainingError(
+            f"training would take about {_gib(total)} of memory ({parts}); there are "
+            f"{_gib(there)}. {ADVICE}"
+        )
+    if accumulation > settings.accumulation:
+        logger.warning(
+            "a batch would not fit into memory: it is computed in %d parts instead of %d, which "
+            "changes no result", accumulation, settings.accumulation,
+        )  # fmt: skip
+    return MemoryPlan(accumulation, fsdp)
+
+
+def _needed(
+    architecture: AnyArchitecture,
+    vocab_size: int,
+    settings: PretrainingSettings,
+    inputs: int,
+    accumulation: int,
+    ranks: Ranks,
+) -> MemoryEstimate:
+    bf16 = settings.precision == "bf16"
+    bf16 |= ranks.device.type == "cuda" and settings.precision != "fp32"
+    return estimate(
         architecture,
         vocab_size,
-        batch_size=at_once,
+        batch_size=-(-inputs // accumulation),
         length=architecture.input_length,
         precision="bfloat16" if bf16 else "float32",
     )
-    there = available_memory(device) if available is None else available
-    parts = (
-        f"{_gib(needed.weights)} of weights, {_gib(needed.gradients + needed.optimizer)} of "
-        f"gradients and optimizer, {_gib(needed.activations)} for {at_once} inputs of "
-        f"{architecture.input_length:,} tokens at a time"
+
+
+def _total(needed: MemoryEstimate, fsdp: bool, ranks: Ranks) -> int:
+    fixed = needed.weights + needed.gradients + needed.optimizer
+    return needed.activations + (fixed // ranks.count if fsdp else fixed)
+
+
+def architecture_can_be_shared(architecture: AnyArchitecture) -> bool:
+    """Tell whether a model can be spread in shares: all but recurrent memory."""
+    return getattr(architecture, "memory", None) is None
+
+
+def no_memory_left(error: BaseException) -> bool:
+    """Tell whether an error is about memory that is used up."""
+    # torch.OutOfMemoryError is a RuntimeError; on a CPU there is no error of its own.
+    said = str(error).lower()
+    return isinstance(error, MemoryError) or any(words in said for words in NO_ROOM)
+
+
+def out_of_memory() -> TrainingError:
+    """Return the error of a run whose smallest part of a batch does not fit."""
+    return TrainingError(
+        "the memory was used up by the smallest part of a batch. The last checkpoint is kept. "
+        "To fix: lower `context_length` of the architecture, choose a smaller preset, set "
+        "`checkpointing: true` where the architecture has it, or spread the model over several "
+        "GPUs with `parallel: fsdp`"
     )
-    logger.info(
-        "memory: about %s (%s), of %s available", _gib(needed.total), parts,
-        "an unknown amount" if there is None else _gib(there),
-    )  # fmt: skip
-    if there is not None and needed.total > there:
-        raise TrainingError(
-            f"training would take about {_gib(needed.total)} of memory ({parts}); there are "
-            f"{_gib(there)}. {ADVICE}"
-        )
-    return needed
-
-
-@contextmanager
-def memory_errors(needed: MemoryEstimate) -> Iterator[None]:
-    """Turn running out of memory into a sentence that says what to lower.
-
-    Raises
-    ------
-    TrainingError
-        In place of the error of the device; the last checkpoint is kept.
-    """
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
-        if not isinstance(error, MemoryError) and not any(
-            words in str(error).lower() for words in NO_ROOM
-        ):
-            raise
-        raise TrainingError(
-            f"the memory was used up; about {_gib(needed.total)} were expected to be needed. The "
-            f"last checkpoint is kept. {ADVICE}"
-        ) from error
 
 
 def available_memory(device: torch.device) -> int | None:

@@ -55,7 +55,11 @@ MODEL = "pretraining/models/yeast-mini"
         ("genomes", {}, ["`genomes`", "write `genome`"]),
         (f"{MODEL}/learning_rate", -1, ["is -1", "greater than 0", "Peak learning rate"]),
         ("pretraining/steps", "many", ["`pretraining.steps` is 'many'", "integer"]),
-        (f"{MODEL}/schedule", "stairs", ["'linear', 'cosine' or 'constant'"]),
+        (
+            f"{MODEL}/schedule",
+            "stairs",
+            ["'linear', 'cosine', 'constant' or 'warmup_stable_decay'"],
+        ),
         (f"{MODEL}/corpus", "yest", ["'yest'", "one of: yeast", "did you mean 'yeast'"]),
         ("run/models", ["mini"], ["`run.models`", "'mini'", "yeast-mini"]),
         ("run/tasks", ["tss"], ["`run.tasks`", "tis"]),

@@ -60,7 +60,7 @@ def evaluate(folder, scores, seed=1):
         folder / "examples.parquet",
         folder / "kmer.parquet",
         {run: folder / run for run in RUNS},
-        folder / "train.parquet",
+        [folder / "train.parquet"],
         folder / "out.json",
         folder / "out.parquet",
         SETTINGS,

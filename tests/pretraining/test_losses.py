@@ -1,5 +1,7 @@
 """Losses against sums written plainly; and parts of a batch add up to the whole."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -15,7 +17,7 @@ from pipeline_lib.models.causal import CausalLanguageModel
 from pipeline_lib.models.hyena_language import complements_of
 from pipeline_lib.pretraining.data import Batch
 from pipeline_lib.pretraining.examples import Examples
-from pipeline_lib.pretraining.losses import losses
+from pipeline_lib.pretraining.losses import Totals, Trained
 from pipeline_lib.pretraining.objective import Objective, make_objective
 from pipeline_lib.pretraining.sentence_order import SentenceOrderHead
 from pipeline_lib.tokenizer.vocabulary import Vocabulary
@@ -59,7 +61,6 @@ SHAPES: dict[str, AnyArchitecture] = {
     ),
 }  # fmt: skip
 TEXTS = ["ACGTTTACGGGATTCA" * 4, "GGGATNNTTT", "ACCATG" * 5, "TT"]
-CPU = torch.device("cpu")
 
 
 def model_of(name: str) -> LanguageModel:
@@ -72,9 +73,13 @@ def objective_of(model: LanguageModel, **changes: object) -> Objective:
     return make_objective(settings, DNAGPT, model, context_length=32, seed=1)
 
 
-def sum_of(model: LanguageModel, examples: Examples, **keys: object) -> float:
-    keys = {"total": examples.total_weight, **keys}
-    return sum(float(part) for part in losses(model, examples, device=CPU, **keys))
+def sum_of(
+    model: LanguageModel, examples: Examples, totals: Totals | None = None, **keys: Any
+) -> float:
+    trained, totals = Trained(model, **keys), totals or Totals.of(examples)
+    if trained.in_runs:
+        return sum(float(part.detach()) for part in trained.runs(examples, totals))
+    return float(trained(examples, totals)[0].detach())
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -105,8 +110,27 @@ def test_parts_of_a_batch_add_up(name: str) -> None:
     examples = objective.examples(batch)
     whole = sum_of(model, examples)
     parts = [examples.rows(np.array(rows)) for rows in ([0], [1, 2], [3])]
-    total = examples.total_weight
-    assert sum(sum_of(model, p, total=total) for p in parts) == pytest.approx(whole, rel=1e-6)
+    totals = Totals.of(examples)
+    assert sum(sum_of(model, p, totals) for p in parts) == pytest.approx(whole, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "keys"),
+    [
+        ("dnagpt", {"number_tasks": {"number_share": 0.6}}, {"number_weight": 0.5}),
+        ("bert", {"sentence_order": True}, {"order": SentenceOrderHead(16, 0.2).double()}),
+    ],
+)
+def test_so_do_numbers_and_orders(
+    name: str, changes: dict[str, object], keys: dict[str, Any]
+) -> None:
+    model, batch = model_of(name), batch_of(["ACGTTTACGGGATTCAGA"] * 5 + TEXTS)
+    examples = objective_of(model, **changes).examples(batch)
+    totals = Totals.of(examples)
+    assert totals.numbers + totals.orders > 2
+    whole = sum_of(model, examples, **keys)
+    parts = [examples.rows(np.array(rows)) for rows in ([0], [1, 2, 3, 4], [5, 6, 7, 8])]
+    assert sum(sum_of(model, p, totals, **keys) for p in parts) == pytest.approx(whole, rel=1e-6)
 
 
 def test_numbers_count_with_their_weight() -> None:
@@ -173,4 +197,4 @@ def test_a_sample_of_nothing_but_n_is_asked_for_nothing() -> None:
     assert examples.targets.any(axis=1).tolist() == [False, True]
     empty: Batch = batch_of(["NNNNNN"])
     alone = objective_of(model).examples(empty)
-    assert sum_of(model, alone, total=1.0) == 0.0
+    assert sum_of(model, alone, Totals(1.0)) == 0.0

@@ -5,47 +5,55 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline_lib.config.family import AnyArchitecture
 from pipeline_lib.config.pretraining import PretrainingSettings
 from pipeline_lib.errors import TrainingError
-from pipeline_lib.models.memory_estimate import MemoryEstimate
 from pipeline_lib.pretraining.memory import (
     _control_group,
     _meminfo,
     available_memory,
-    check_memory,
-    memory_errors,
+    no_memory_left,
+    out_of_memory,
+    plan_memory,
 )
+from pipeline_lib.pretraining.ranks import Ranks
 from tests.pretraining.test_losses import SHAPES
-
-CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("name", SHAPES)
-def test_what_cannot_fit_is_refused_before_the_first_step(name: str) -> None:
+def test_what_does_not_fit_at_once_is_computed_in_parts_and_else_refused(name: str) -> None:
     settings = PretrainingSettings(batch_size=256)
-    fits = check_memory(SHAPES[name], 100, settings, batch_size=256, device=CPU, available=2**40)
-    with pytest.raises(TrainingError, match=r"accumulation.*batch_size.*context_length"):
-        check_memory(
-            SHAPES[name], 100, settings, batch_size=256, device=CPU, available=fits.total - 1
-        )
-    parts = PretrainingSettings(batch_size=256, accumulation=8)
-    less = check_memory(
-        SHAPES[name], 100, parts, batch_size=256, device=CPU, available=fits.total - 1
+    one = Ranks()
+    assert plan_memory(SHAPES[name], 100, settings, ranks=one, available=2**40).accumulation == 1
+    smallest = next(
+        room for room in range(2**16, 2**30, 2**16) if fits(SHAPES[name], settings, room)
     )
-    assert less.activations < fits.activations / 4
+    found = plan_memory(SHAPES[name], 100, settings, ranks=one, available=smallest)
+    assert 128 <= found.accumulation <= 256
+    with pytest.raises(TrainingError, match=r"fsdp.*context_length.*smaller preset"):
+        plan_memory(SHAPES[name], 100, settings, ranks=one, available=smallest - 2**16)
 
 
-def test_running_out_of_memory_becomes_a_sentence() -> None:
-    needed = MemoryEstimate(2**30, 2**30, 2**31, 2**32)
-    with pytest.raises(TrainingError, match=r"8\.00 GiB were expected.*raise `accumulation`"):  # noqa: SIM117
-        with memory_errors(needed):
-            torch.empty(2**60, dtype=torch.uint8)  # an allocation that no machine grants
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"), memory_errors(needed):
+def fits(shape: AnyArchitecture, settings: PretrainingSettings, room: int) -> bool:
+    try:
+        plan_memory(shape, 100, settings, ranks=Ranks(), available=room)
+    except TrainingError:
+        return False
+    return True
+
+
+def test_an_allocation_that_no_machine_grants_is_known_for_what_it_is() -> None:
+    with pytest.raises(RuntimeError) as found:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert no_memory_left(found.value)
+    with pytest.raises(RuntimeError) as found:
         torch.ones(2, 3) @ torch.ones(2, 3)
+    assert not no_memory_left(found.value)
+    assert "context_length" in str(out_of_memory())
 
 
 def test_the_memory_of_this_machine() -> None:
-    found = available_memory(CPU)
+    found = available_memory(torch.device("cpu"))
     assert found is None or 2**20 < found < 2**50
 
 

@@ -10,9 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.config.pretraining import LengthWarmup, PretrainingSettings
+from pipeline_lib.models.build import build_model
 from pipeline_lib.pretraining.data import Batch
+from pipeline_lib.pretraining.objective import make_objective
+from pipeline_lib.pretraining.ranks import Ranks
 from pipeline_lib.pretraining.stream import SHORTEST, Stream, plan_stages, shorten
 from pipeline_lib.tokenizer.vocabulary import Vocabulary
+from tests.pretraining.test_losses import SHAPES
 
 
 @pytest.fixture(scope="module")
@@ -48,19 +52,50 @@ def test_published_stages() -> None:
 
 def test_a_batch_is_a_function_of_its_step(shards: Path, vocabulary: Vocabulary) -> None:
     settings = settings_of(length_warmup={"start": 8, "steps": 6}, short_share=0.5)
-    streams = [Stream(shards, vocabulary, settings, 30, seed=3) for _ in range(2)]
-    walked = list(islice(streams[0].batches(0), 12))
+    streams = [Stream([shards], vocabulary, settings, 30, seed=3) for _ in range(2)]
+    walked = [streams[0].batch(step) for step in range(12)]
     for step in (9, 2, 7, 11, 0):
         assert (streams[1].batch(step).tokens == walked[step].tokens).all()
-    resumed = list(islice(streams[1].batches(5), 7))
-    assert all((a.tokens == b.tokens).all() for a, b in zip(resumed, walked[5:], strict=True))
+    model = build_model(SHAPES["bert"], len(vocabulary))
+    objective = make_objective(settings, vocabulary, model, context_length=30, seed=3)
+    for workers in (1, 3):
+        works = list(islice(streams[1].work(5, objective, workers), 7))
+        assert all(
+            (work.batch.tokens == batch.tokens).all()
+            and (work.examples.answers == objective.examples(batch).answers).all()
+            for work, batch in zip(works, walked[5:], strict=True)
+        )
     assert {batch.tokens.shape[1] <= 8 for batch in walked[:3]} == {True}
     assert max(batch.tokens.shape[1] for batch in walked) > 16
 
 
+def test_processes_share_each_batch(shards: Path, vocabulary: Vocabulary) -> None:
+    settings = settings_of(length_warmup={"start": 8, "steps": 6}, batch_size=5)
+    whole = Stream([shards], vocabulary, settings, 30, seed=3)
+    parts = [
+        Stream([shards], vocabulary, settings, 30, seed=3, ranks=Ranks(number, 3))
+        for number in range(3)
+    ]
+    for step in (0, 4, 9):
+        shares = [part.batch(step) for part in parts]
+        batch = whole.batch(step)
+        assert np.concatenate([share.samples for share in shares]).tolist() == list(batch.samples)
+        assert np.concatenate([share.lengths for share in shares]).tolist() == list(batch.lengths)
+
+
+def test_several_corpora_are_drawn_from_by_weight(
+    make_shards: Callable[..., Path], vocabulary: Vocabulary
+) -> None:
+    folders = [make_shards(9, 80, 2, seed=seed) for seed in (1, 2)]
+    stream = Stream(folders, vocabulary, settings_of(batch_size=64), 30, seed=3, weights=[3, 1])
+    first = len(Stream(folders[:1], vocabulary, settings_of(), 30, seed=3).samples)
+    drawn = np.concatenate([stream.batch(step).samples for step in range(16)])
+    assert (drawn >= first).mean() == pytest.approx(0.25, abs=0.01)
+
+
 def test_coordinates_belong_to_the_stage(shards: Path, vocabulary: Vocabulary) -> None:
     settings = settings_of(length_warmup={"start": 8, "steps": 6})
-    stream = Stream(shards, vocabulary, settings, 30, seed=3)
+    stream = Stream([shards], vocabulary, settings, 30, seed=3)
     for step in (0, 20):
         found = stream.coordinates(step, int(stream.batch(step).samples[0]))
         assert found["assembly"] == "toy" and found["contig"] == "chr1"

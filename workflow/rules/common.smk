@@ -18,6 +18,7 @@ from pipeline_lib.config.needs import (
 from pipeline_lib.corpus.lift import lift_command
 from pipeline_lib.corpus.mmseqs import search_command
 from pipeline_lib.errors import DnalmError
+from pipeline_lib.pretraining.cost import cost_lines
 
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
 OWN_CONFIG = Path("config/config.yaml")
@@ -211,7 +212,24 @@ def tokenizer_corpus(wildcards):
 
 
 def model_shards(split):
-    """Return a function that gives a model's shards of a split."""
+    """Return a function that gives a model's shards of a split.
+
+    Of `train` a list, in the order of `sources`; the other splits are of `corpus` alone.
+    """
+
+    def shards(wildcards):
+        model = CONFIG.pretraining.models[wildcards.model]
+        return expand(
+            "results/shards/{corpus}/{tokenizer}/train",
+            corpus=model.sources,
+            tokenizer=model.tokenizer,
+        )
+
+    return shards if split == "train" else corpus_shards(split)
+
+
+def corpus_shards(split):
+    """Return a function that gives a split of the corpus that a model is validated on."""
 
     def shards(wildcards):
         model = CONFIG.pretraining.models[wildcards.model]

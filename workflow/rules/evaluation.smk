@@ -53,7 +53,7 @@ rule evaluation_kmers:
 rule evaluation_pretraining:
     input:
         model="results/pretraining/{model}/model",
-        train=model_shards("train"),
+        train=corpus_shards("train"),
         test=model_shards("test"),
         baselines=lambda w: f"results/evaluation/baselines/corpus/{model_corpus(w)}.json",
     output:
@@ -78,7 +78,10 @@ rule evaluation_task:
     input:
         examples="results/finetuning/datasets/{task}/examples.parquet",
         kmers="results/evaluation/baselines/task/{task}.parquet",
-        train_documents=lambda w: f"results/corpus/{model_corpus(w)}/train/documents.parquet",
+        train_documents=lambda w: expand(
+            "results/corpus/{corpus}/train/documents.parquet",
+            corpus=CONFIG.pretraining.models[w.model].sources,
+        ),
         runs=lambda w: [
             f"results/finetuning/{w.model}/{w.task}/{run}/predictions.parquet"
             for run in task_runs(w.task)

@@ -1,4 +1,9 @@
 # finetuning: make the examples of each task, and tune models to them.
+from pipeline_lib.config.launching import WITHOUT_EFFECT
+
+WAITING_TASKS = [
+    task for task in TASKS if CONFIG.finetuning.tasks[task].launcher == "slurm"
+]
 
 
 rule finetuning:
@@ -26,7 +31,11 @@ rule finetuning_examples:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=lambda w: settings("finetuning", w.task),
+        settings=lambda w: {
+            key: value
+            for key, value in settings("finetuning", w.task).items()
+            if key not in WITHOUT_EFFECT
+        },
         assembly=lambda w: CONFIG.finetuning.tasks[w.task].assembly,
         seed=CONFIG.seed,
         code=code_fingerprint("finetuning"),
@@ -46,13 +55,19 @@ rule finetuning_tune:
         "results/logs/finetuning/{model}/{task}/{init}-{seed}.log",
     benchmark:
         "results/benchmarks/finetuning/{model}/{task}/{init}-{seed}.tsv"
-    # One core each: two runs side by side use two cores better than one run does.
-    threads: 1
+    # As in pretraining, waiting for a job takes no core. One core each otherwise: two runs side by
+    # side use two cores better than one run does.
+    localrule: len(WAITING_TASKS) > 0
+    threads: lambda w: 0 if w.task in WAITING_TASKS else 1
     resources:
-        mem_mb=3000,
+        mem_mb=lambda w, threads: 3000 if threads else 200,
         runtime=480,
     params:
-        settings=lambda w: settings("finetuning", w.task),
+        settings=lambda w: {
+            key: value
+            for key, value in settings("finetuning", w.task).items()
+            if key not in WITHOUT_EFFECT
+        },
         code=code_fingerprint("finetuning", "models"),
     script:
         "../scripts/finetuning_tune.py"

@@ -5,9 +5,14 @@
 rule shards:
     input:
         [
-            f"results/shards/{model.corpus}/{model.tokenizer}/{split}"
+            f"results/shards/{corpus}/{model.tokenizer}/{split}"
             for model in map(CONFIG.pretraining.models.get, MODELS)
-            for split in ("train", "valid", "test")
+            for split, corpora in (
+                ("train", model.sources),
+                ("valid", [model.corpus]),
+                ("test", [model.corpus]),
+            )
+            for corpus in corpora
         ],
 
 

@@ -7,7 +7,9 @@ from pipeline_lib.job import job
 with job(snakemake):
     runs = {Path(file).parent.name: Path(file).parent for file in snakemake.input.runs}
     inputs = map(Path, (snakemake.input.examples, snakemake.input.kmers))
-    rest = map(Path, (snakemake.input.train_documents, *snakemake.output))
+    documents = list(map(Path, snakemake.input.train_documents))
     settings, seed = EvaluationConfig(**snakemake.params.settings), snakemake.params.seed
     names = {"name": snakemake.wildcards.model, "task": snakemake.wildcards.task}
-    evaluate_task(*inputs, runs, *rest, settings, **names, seed=seed)
+    evaluate_task(
+        *inputs, runs, documents, *map(Path, snakemake.output), settings, **names, seed=seed
+    )

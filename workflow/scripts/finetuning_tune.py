@@ -1,11 +1,17 @@
 from pathlib import Path
 
+from pipeline_lib.cluster.launch import launch
+from pipeline_lib.cluster.work import rule_work
+from pipeline_lib.config import load_config
 from pipeline_lib.config.finetuning import Task
-from pipeline_lib.finetuning.tune import finetune
 from pipeline_lib.job import job
 
 with job(snakemake):
-    model, examples = Path(snakemake.input.model), Path(snakemake.input.examples)
-    folder, task = Path(snakemake.output.metrics).parent, Task(**snakemake.params.settings)
-    init, seed = snakemake.wildcards.init, int(snakemake.wildcards.seed)
-    finetune(model, examples, folder, task, init=init, seed=seed, threads=snakemake.threads)
+    model, task, init, seed = snakemake.wildcards
+    paths = {"model": Path(snakemake.input.model), "examples": Path(snakemake.input.examples)}
+    settings = Task(**snakemake.params.settings)
+    rest = {"settings": settings, "init": init, "seed": int(seed)}
+    call = ("pipeline_lib.finetuning.tune:finetune", {**paths, **rest})
+    how = load_config(snakemake.config).finetuning.tasks[task]
+    work = rule_work(snakemake, *call, resumable=False)
+    launch(work, how, Path(snakemake.output.metrics).parent, f"{model}-{task}-{init}-{seed}")

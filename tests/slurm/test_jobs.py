@@ -1,0 +1,198 @@
+"""Work in jobs of a real SLURM: what befalls a job, and what befalls the process that waits."""
+
+import signal
+import time
+from collections.abc import Callable
+
+import psutil
+import pytest
+
+from tests.slurm.conftest import Cluster, Toy, eventually
+
+NewToy = Callable[..., Toy]
+
+
+def test_three_wait_side_by_side_and_cost_next_to_nothing(slurm: Cluster, new_toy: NewToy) -> None:
+    toys = [new_toy(f"toy{number}").start(steps=100, threads=4) for number in range(3)]
+    for toy in toys:
+        toy.until_step(10)
+    assert toys[0].process is not None
+    process = psutil.Process(toys[0].process.pid)
+    before = process.cpu_times()
+    time.sleep(3)
+    after = process.cpu_times()
+    assert process.memory_info().rss < 200e6
+    own = after.user + after.system - before.user - before.system
+    assert own < 0.15, f"{own:.2f} s of CPU in 3 s, asking every 0.5 s"
+    assert [toy.wait() for toy in toys] == [0, 0, 0]
+    assert [toy.result for toy in toys] == ["100\n"] * 3
+    assert all(len(toy.jobs()) == 1 and toy.starts(1) == [0] for toy in toys)
+    assert "process 0 begins at 0 with 1 threads" in toys[0].log  # what the job says is passed on
+    assert not (toys[0].folder / "checkpoints" / "job.json").exists()
+
+
+def test_a_time_limit_is_no_end_but_for_work_that_cannot_be_continued(new_toy: NewToy) -> None:
+    # Two minutes, and the word 85 seconds before: SLURM says it 5 to 35 seconds after the start.
+    limits = {"hours": 2 / 60, "grace_seconds": 60, "extra": {"signal": "USR2@85"}}
+    goes_on = new_toy("toy", **limits).start(steps=400, seconds=0.1)
+    fails = new_toy("sleep", processes=1, **limits).start(function="sleep", seconds=100)
+    assert fails.wait() == 1
+    assert "the time limit of 0.0333333 hours is too short. To fix: raise" in fails.log
+    assert goes_on.wait() == 0
+    assert goes_on.result == "400\n"
+    assert len(goes_on.starts()) >= 2
+    assert min(goes_on.starts()[1:]) > 10  # no start from nothing
+    assert len(goes_on.jobs()) == 1  # the same job, requeued
+
+
+def test_a_requeued_job_goes_on(slurm: Cluster, new_toy: NewToy) -> None:
+    toy = new_toy().start(steps=80)
+    toy.until_step(20)
+    slurm.ask("scontrol", "requeue", toy.jobs()[0][0])
+    assert toy.wait() == 0
+    first, second = toy.starts()
+    assert first == 0
+    assert second >= 20
+    assert toy.jobs() == [(toy.jobs()[0][0], "COMPLETED")]
+
+
+def test_a_preempted_job_saves_and_goes_on(slurm: Cluster, new_toy: NewToy) -> None:
+    toy = new_toy(partition="low").start(steps=100, seconds=0.1)
+    toy.until_step(20)
+    slurm.ask("sbatch", "--partition=high", "--nodes=2", "--exclusive", "--time=1",
+              "--output=/dev/null", "--wrap=sleep 3")  # fmt: skip
+    assert toy.wait() == 0
+    assert toy.starts()[1] >= 20
+    assert "has saved" in toy.log
+    assert [state for _, state in toy.jobs()] == ["COMPLETED"]
+
+
+def test_a_lost_node_is_replaced(slurm: Cluster, new_toy: NewToy) -> None:
+    toy = new_toy(extra={"nodelist": "n2"}).start(steps=100)
+    toy.until_step(20)
+    lost = psutil.Process(slurm.pid("n2"))
+    steps = [process for process in psutil.process_iter(["cmdline"])
+             if "slurmstepd" in " ".join(process.info["cmdline"] or [])]  # fmt: skip
+    for process in [lost, *(child for step in steps for child in step.children(True)), *steps]:
+        process.kill()
+    slurm.ask("scontrol", "update", "nodename=n2", "state=down", "reason=lost")
+    slurm.script("start", "n2")
+    eventually(lambda: slurm.back("n2"), "the node")
+    assert toy.wait() == 0
+    assert toy.starts()[1] >= 20
+    assert len(toy.jobs()) == 1
+
+
+def test_the_controller_may_be_away(slurm: Cluster, new_toy: NewToy) -> None:
+    toy = new_toy().start(steps=60)
+    toy.until_step(20)
+    controller = psutil.Process(slurm.pid("slurmctld"))
+    controller.terminate()
+    eventually(lambda: "SLURM does not answer" in toy.log, "a word about SLURM's silence")
+    toy.until_step(60)
+    assert toy.process is not None
+    assert toy.process.poll() is None  # the job is done, but who knows
+    psutil.wait_procs([controller], timeout=20)
+    slurm.script("start", "slurmctld")
+    assert toy.wait() == 0
+    assert toy.log.count("SLURM does not answer") == 1
+    assert "SLURM answers again" in toy.log
+
+
+def test_a_failure_says_why_and_where(new_toy: NewToy) -> None:
+    codes = {"input": 1, "bug": 1, "killed": 1, "again": 0}
+    toys = {kind: new_toy(kind).start(steps=40, trouble=kind) for kind in codes}
+    assert {kind: toy.wait() for kind, toy in toys.items()} == codes
+    said = {kind: toy.log.partition("failed: ")[2] for kind, toy in toys.items()}
+    assert said["input"].startswith(
+        "x.parquet: the shards are empty. To fix: make them again. (process 1 of 2, job "
+    )
+    assert "Traceback" not in toys["input"].log
+    assert "failed in process 1 of 2. The last lines of " in said["bug"]
+    assert said["bug"].rstrip().endswith("ZeroDivisionError: a mistake of ours")
+    assert "process 1 of 2 was killed" in said["killed"]
+    assert "process 1 begins" in said["killed"]  # the log of that process, not of the first
+    assert len(toys["again"].starts(1)) == 2  # it asked to be started again, and was
+    assert toys["again"].result == "40\n"
+
+
+def test_a_cancelled_job_is_continued_by_the_next_run(slurm: Cluster, new_toy: NewToy) -> None:
+    toy = new_toy().start(steps=80)
+    toy.until_step(20)
+    slurm.ask("scancel", toy.jobs()[0][0])
+    assert toy.wait() == 1
+    assert "was cancelled. It goes on from its last checkpoint" in toy.log
+    assert toy.start(steps=80).wait() == 0
+    assert toy.starts()[1] >= 20
+    assert [state for _, state in toy.jobs()] == ["CANCELLED", "COMPLETED"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_ending_the_waiting_process_cancels_the_job(new_toy: NewToy, number: int) -> None:
+    toy = new_toy().start(steps=2000)
+    toy.until_step(5)
+    toy.send(number)
+    assert toy.wait() == 128 + number
+    eventually(lambda: [s for _, s in toy.jobs()] == ["CANCELLED"], "the end of the job", 20)
+    log = toy.folder / "checkpoints" / "logs" / f"{toy.jobs()[0][0]}_0_log.out"
+    assert "has saved" in log.read_text()
+
+
+def test_a_killed_waiting_process_finds_its_job_again(slurm: Cluster, new_toy: NewToy) -> None:
+    toy = new_toy().start(steps=120)
+    toy.until_step(10)
+    toy.die()
+    # It died before it could write its note, and changed its mind about the partition since.
+    (toy.folder / "checkpoints" / "job.json").unlink()
+    toy.how = {"partition": "low", "hours": 1}
+    assert toy.start(steps=120).wait() == 0
+    assert toy.starts() == [0]
+    assert "was submitted before; waiting for it" in toy.log
+    assert toy.jobs() == [(toy.jobs()[0][0], "COMPLETED")]
+
+
+def test_a_job_gets_its_work_though_the_submitting_process_died(new_toy: NewToy) -> None:
+    toy = new_toy(extra={"begin": "now+4"}).start(steps=10)
+    eventually(lambda: "submitted job" in toy.log, "a job")
+    toy.die()
+    next((toy.folder / "checkpoints" / "logs").glob("*_submitted.pkl")).unlink()
+    assert toy.start(steps=10).wait() == 0
+    assert len(toy.jobs()) == 1
+
+
+def test_a_job_that_ended_meanwhile_is_not_repeated(slurm: Cluster, new_toy: NewToy) -> None:
+    toy = new_toy().start(steps=30)
+    toy.until_step(5)
+    toy.die()
+    eventually(lambda: [state for _, state in toy.jobs()] == ["COMPLETED"], "the job's end")
+    assert toy.start(steps=30).wait() == 0
+    assert "has done the work meanwhile" in toy.log
+    assert len(toy.jobs()) == 1
+    # The same again, but Snakemake has removed the results in between.
+    toy.start(steps=31)
+    eventually(lambda: len(toy.jobs()) == 2, "another job")
+    toy.die()
+    eventually(lambda: toy.jobs()[1][1] == "COMPLETED", "the job's end")
+    (toy.folder / "result.txt").unlink()
+    assert toy.start(steps=31).wait() == 0
+    assert toy.result == "31\n"
+    assert len(toy.jobs()) == 3
+
+
+def test_other_settings_are_another_job(slurm: Cluster, new_toy: NewToy) -> None:
+    toy = new_toy().start(steps=2000)
+    toy.until_step(20)
+    toy.die()
+    assert toy.start(steps=60).wait() == 0
+    assert "is cancelled: its settings are not those of now" in toy.log
+    assert toy.starts()[1] >= 20
+    assert [state for _, state in toy.jobs()] == ["CANCELLED", "COMPLETED"]
+
+
+def test_what_slurm_refuses_is_a_sentence(new_toy: NewToy) -> None:
+    nowhere = new_toy("nowhere", partition="nowhere").start(steps=1)
+    too_short = new_toy("short", hours=0.01, grace_seconds=60).start(steps=1)
+    assert nowhere.wait() == too_short.wait() == 1
+    assert "SLURM refuses the job: invalid partition specified: nowhere" in nowhere.log
+    assert "`slurm.hours` is 0.01" in too_short.log
+    assert "Traceback" not in nowhere.log + too_short.log
