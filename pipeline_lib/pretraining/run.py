@@ -1,6 +1,5 @@
 """Pretraining from shards to a model folder, continuing where an earlier attempt stopped."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,9 +18,10 @@ from pipeline_lib.models.build import LanguageModel, build_model
 from pipeline_lib.models.flops import training_flops
 from pipeline_lib.models.hyena_language import complements_of
 from pipeline_lib.models.masked import MaskedLanguageModel
+from pipeline_lib.pretraining.card import model_card
 from pipeline_lib.pretraining.checkpoints import Checkpoints, fingerprint
 from pipeline_lib.pretraining.data import Samples
-from pipeline_lib.pretraining.folder import how_to_load, save_model
+from pipeline_lib.pretraining.folder import save_model
 from pipeline_lib.pretraining.loop import train
 from pipeline_lib.pretraining.losses import Trained
 from pipeline_lib.pretraining.memory import plan_memory
@@ -38,33 +38,6 @@ from pipeline_lib.provenance import provenance
 from pipeline_lib.shards.reader import Shards
 from pipeline_lib.stopping import stop_signals
 from pipeline_lib.tokenizer.vocabulary import read_vocabulary
-
-FAMILIES = {
-    "bert": "BERT",
-    "bigbird": "BigBird",
-    "modernbert": "ModernBERT",
-    "albert": "ALBERT",
-    "gpt2": "GPT",
-    "hyena": "HyenaDNA",
-}
-CARD = """# {name}
-
-A DNA language model: a {family} of {layers} layers, {width} wide, with {parameters:,} parameters
-and a context of {length:,} tokens.
-
-{loading}
-
-## Training
-
-Trained by {objective} on corpus {corpus} with tokenizer `{tokenizer}`: {steps:,} steps of
-{batch_size} sequences, {passes:.2f} passes over the training samples. The weights are those of the
-best validation: {best:.4f} bits per base of the predicted tokens, on held-out contigs.
-
-## Limits
-
-{measure} Sequence outside of the training species was not seen. See `config.yaml` beside this
-folder for every setting, version and checksum.
-"""
 
 # Settings that change what is written, or how it is carried out, not what is learnt.
 WITHOUT_EFFECT = {
@@ -146,7 +119,7 @@ def pretrain(
             write_text(directory / "config.yaml", yaml.safe_dump(resolved, sort_keys=False))
             with atomic_path(directory / "metrics.jsonl") as temporary:
                 shutil.copyfile(training.metrics, temporary)
-            card = _card(name, settings, architecture, training, model)
+            card = model_card(name, settings, architecture, training, model)
             save_model(directory / "model", model, architecture, tokenizer, card=card)
         ranks.wait()
 
@@ -267,43 +240,3 @@ def _count_tokens(shards: Sequence[Path], weights: Sequence[float], size: int) -
         # Counts as they are for one corpus; of several, those of a share of the first one's size.
         total += counts if len(shards) == 1 else weight * counts / max(counts.sum(), 1) * 1e6
     return torch.from_numpy(total)
-
-
-def _card(
-    name: str,
-    settings: Model,
-    shape: AnyArchitecture,
-    training: Training,
-    model: LanguageModel,
-) -> str:
-    last = [json.loads(line) for line in training.metrics.read_text().splitlines()]
-    best = min((line["valid_bits_per_base"] for line in last if "valid_loss" in line), default=0.0)
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    passes = training.step * settings.batch_size / len(training.stream.samples)
-    return CARD.format(
-        name=name,
-        family=FAMILIES[shape.family],
-        layers=shape.layers,
-        width=shape.width,
-        parameters=parameters,
-        length=shape.input_length,
-        loading=how_to_load(shape),
-        objective=(
-            "prediction of the next token"
-            if model.causal
-            else f"masked language modelling ({settings.mask_share:.0%} of the tokens)"
-        ),
-        corpus=", ".join(f"`{source}`" for source in settings.sources),
-        tokenizer=settings.tokenizer,
-        steps=training.step,
-        batch_size=settings.batch_size,
-        passes=passes,
-        best=best,
-        measure=(
-            "The figure is a likelihood of tokens, each predicted from those before it in its "
-            "input."
-            if model.causal
-            else "The figure is a pseudo-likelihood, not a likelihood: a masked model sees both "
-            "sides of a token."
-        ),
-    )

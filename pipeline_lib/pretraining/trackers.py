@@ -156,5 +156,5 @@ def _check_installed(name: str) -> None:
             f"{name} is not installed",
             where="pretraining.models.*.trackers",
             expected="trackers that are installed in this environment",
-            remedy=f"run `pip install {name}`, or leave {name} out; metrics.jsonl is always written",
+            remedy=f"run `pip install {name}`, or leave it out; metrics.jsonl is always written",
         )

@@ -211,7 +211,7 @@ def test_models_of_the_next_token_are_tuned_too(
     torch.manual_seed(9)
     network = build_model(shape, len(read_vocabulary(tokenizer)))
     save_model(tmp_path / "model", network, shape, tokenizer, card="test")
-    settings = task.model_copy(update={"pooling": pooling, "epochs": 8, "learning_rate": 1e-2})
+    settings = task.model_copy(update={"pooling": pooling, "epochs": 12, "learning_rate": 1e-2})
     for init in ("pretrained", "scratch"):
         finetune(
             tmp_path / "model", examples, tmp_path / init, settings, init=init, seed=1, threads=1

@@ -10,6 +10,7 @@ import random
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -46,6 +47,17 @@ def test_a_target_builds_just_that_far(new_project: Callable[..., Project], stag
     planned = {stage_of(rule) for rule in new_project().planned("--", stage)} - {"all"}
     assert stage in planned
     assert planned <= set(STAGES[: STAGES.index(stage) + 1])
+
+
+def test_no_stage_needs_a_network(finished: Project) -> None:
+    if not finished.prefix:
+        pytest.skip("this system lets nobody cut a command off from the network (unshare --net)")
+    code = "import socket; socket.create_connection(('127.0.0.1', 1), 1)"
+    answer = subprocess.run(
+        [*finished.prefix, sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert "Network is unreachable" in answer.stderr
+    assert (finished.folder / "results" / "report" / "summary.html").exists()
 
 
 def test_a_finished_run_has_nothing_to_do(finished: Project) -> None:
