@@ -148,7 +148,10 @@ class Checkpoints:
                 write_json(partial / NUMBERS, numbers)
 
         def add_up() -> dict[str, str]:
-            files = self._own_share(sorted(partial.iterdir()))
+            # Each process those that it wrote itself: the others' may not be seen from here yet.
+            names = [f"__{self._ranks.number}_*"]
+            names += [".metadata", NUMBERS] if first else []
+            files = [file for name in names for file in partial.glob(name)]
             return {file.name: checksum(file) for file in files}
 
         def finish() -> None:

@@ -41,7 +41,7 @@ class Spread:
     precision
         Setting ``precision``.
     compiled
-        Whether layers are compiled.
+        Setting ``compile``.
 
     Raises
     ------
@@ -50,13 +50,13 @@ class Spread:
     """
 
     def __init__(
-        self, trained: Trained, ranks: Ranks, *, fsdp: bool, precision: str, compiled: bool = False
+        self, trained: Trained, ranks: Ranks, *, fsdp: bool, precision: str, compiled: str = "no"
     ) -> None:
         self.trained, self.ranks, self.sharded = trained, ranks, fsdp and ranks.count > 1
         self._precision = precision
         self._module: nn.Module = trained
-        if compiled:
-            compile_layers(trained)
+        if compiled == "yes" or (compiled == "auto" and ranks.device.type == "cuda"):
+            compile_layers(trained, must=compiled == "yes")
         if ranks.count == 1 or (trained.in_runs and not fsdp):
             return
         if self.sharded:
@@ -148,8 +148,16 @@ def layers_of(trained: Trained) -> nn.ModuleList:
     return layers
 
 
-def compile_layers(trained: Trained, backend: str = "inductor") -> None:
-    """Compile every layer by itself: quick to do, and the names of weights stay."""
+def compile_layers(trained: Trained, *, must: bool = True, backend: str = "inductor") -> None:
+    """Compile every layer by itself: quick to do, and the names of weights stay.
+
+    Parameters
+    ----------
+    must
+        Whether what cannot be compiled is an error; otherwise it is run as it is.
+    """
+    if not must:
+        torch._dynamo.config.suppress_errors = True
     for layer in layers_of(trained):
         layer.compile(backend=backend, dynamic=True)
 

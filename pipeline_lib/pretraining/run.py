@@ -168,11 +168,9 @@ def _prepare(
         order = SentenceOrderHead(model.encoder.width, architecture.init_std)
     tasks = settings.number_tasks
     trained = Trained(model, order, tasks.number_weight if tasks else 0.0).to(ranks.device)
-    compiled = settings.compile == "yes"
-    compiled |= settings.compile == "auto" and ranks.device.type == "cuda"
     training = Training(
         spread=Spread(
-            trained, ranks, fsdp=plan.fsdp, precision=settings.precision, compiled=compiled
+            trained, ranks, fsdp=plan.fsdp, precision=settings.precision, compiled=settings.compile
         ),
         settings=settings,
         objective=make_objective(settings, vocabulary, model, context_length=length, seed=seed),
