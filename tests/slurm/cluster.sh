@@ -59,7 +59,7 @@ GresTypes=gpu
 NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=26901 CPUs=16 RealMemory=32000 Gres=gpu:4
 NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=26902 CPUs=16 RealMemory=32000 Gres=gpu:4
 PartitionName=main Nodes=n[1-2] Default=YES DefaultTime=10 PriorityTier=10 PreemptMode=off
-PartitionName=low Nodes=n[1-2] PriorityTier=1 PreemptMode=REQUEUE GraceTime=10
+PartitionName=low Nodes=n[1-2] PriorityTier=1 PreemptMode=REQUEUE GraceTime=4
 PartitionName=high Nodes=n[1-2] PriorityTier=20 PreemptMode=off
 END
   mkdir -p /etc/slurm

@@ -120,7 +120,12 @@ class Toy:
 
 @pytest.fixture(scope="session")
 def slurm() -> Iterator[Cluster]:
-    """Return a running SLURM of two nodes."""
+    """Return a running SLURM of two nodes.
+
+    Starting daemons as root is nothing that tests do unasked.
+    """
+    if os.environ.get("SLURM_TESTS") != "1":
+        pytest.skip("starts a SLURM on this machine, as root: set SLURM_TESTS=1 to have it tested")
     missing = [program for program in PROGRAMS if shutil.which(program) is None]
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)} (Debian: slurmctld slurmd slurm-client)")
@@ -136,13 +141,15 @@ def slurm() -> Iterator[Cluster]:
         shutil.rmtree(cluster.folder, ignore_errors=True)
 
 
-@pytest.fixture
-def new_toy(slurm: Cluster, tmp_path: Path) -> Iterator[Callable[..., Toy]]:
+@pytest.fixture(scope="module")
+def new_toy(
+    slurm: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[..., Toy]]:
     """Return a function that prepares toy work; what still waits for it is ended afterwards."""
     made: list[Toy] = []
 
     def make(name: str = "toy", **how: Any) -> Toy:
-        made.append(Toy(tmp_path / name, how))
+        made.append(Toy(tmp_path_factory.mktemp(name), how))
         return made[-1]
 
     yield make

@@ -2,7 +2,8 @@
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import psutil
 import pytest
@@ -10,6 +11,14 @@ import pytest
 from tests.slurm.conftest import Cluster, Toy, eventually
 
 NewToy = Callable[..., Toy]
+Scenario = Callable[[Cluster, NewToy], None]
+TOGETHER: dict[str, Scenario] = {}
+"""What can happen at the same time: most of it is waiting."""
+
+
+def together(scenario: Scenario) -> Scenario:
+    TOGETHER[scenario.__name__] = scenario
+    return scenario
 
 
 def test_three_wait_side_by_side_and_cost_next_to_nothing(slurm: Cluster, new_toy: NewToy) -> None:
@@ -31,33 +40,8 @@ def test_three_wait_side_by_side_and_cost_next_to_nothing(slurm: Cluster, new_to
     assert not (toys[0].folder / "checkpoints" / "job.json").exists()
 
 
-def test_a_time_limit_is_no_end_but_for_work_that_cannot_be_continued(new_toy: NewToy) -> None:
-    # Two minutes, and the word 85 seconds before: SLURM says it 5 to 35 seconds after the start.
-    limits = {"hours": 2 / 60, "grace_seconds": 60, "extra": {"signal": "USR2@85"}}
-    goes_on = new_toy("toy", **limits).start(steps=400, seconds=0.1)
-    fails = new_toy("sleep", processes=1, **limits).start(function="sleep", seconds=100)
-    assert fails.wait() == 1
-    assert "the time limit of 0.0333333 hours is too short. To fix: raise" in fails.log
-    assert goes_on.wait() == 0
-    assert goes_on.result == "400\n"
-    assert len(goes_on.starts()) >= 2
-    assert min(goes_on.starts()[1:]) > 10  # no start from nothing
-    assert len(goes_on.jobs()) == 1  # the same job, requeued
-
-
-def test_a_requeued_job_goes_on(slurm: Cluster, new_toy: NewToy) -> None:
-    toy = new_toy().start(steps=80)
-    toy.until_step(20)
-    slurm.ask("scontrol", "requeue", toy.jobs()[0][0])
-    assert toy.wait() == 0
-    first, second = toy.starts()
-    assert first == 0
-    assert second >= 20
-    assert toy.jobs() == [(toy.jobs()[0][0], "COMPLETED")]
-
-
 def test_a_preempted_job_saves_and_goes_on(slurm: Cluster, new_toy: NewToy) -> None:
-    toy = new_toy(partition="low").start(steps=100, seconds=0.1)
+    toy = new_toy(partition="low").start(steps=60, seconds=0.1)
     toy.until_step(20)
     slurm.ask("sbatch", "--partition=high", "--nodes=2", "--exclusive", "--time=1",
               "--output=/dev/null", "--wrap=sleep 3")  # fmt: skip
@@ -99,7 +83,37 @@ def test_the_controller_may_be_away(slurm: Cluster, new_toy: NewToy) -> None:
     assert "SLURM answers again" in toy.log
 
 
-def test_a_failure_says_why_and_where(new_toy: NewToy) -> None:
+@together
+def a_time_limit_is_no_end_but_for_work_that_cannot_be_continued(
+    slurm: Cluster, new_toy: NewToy
+) -> None:
+    # Two minutes, and the word 85 seconds before: SLURM says it 5 to 35 seconds after the start.
+    limits = {"hours": 2 / 60, "grace_seconds": 60, "extra": {"signal": "USR2@85"}}
+    goes_on = new_toy("toy", **limits).start(steps=400, seconds=0.1)
+    fails = new_toy("sleep", processes=1, **limits).start(function="sleep", seconds=100)
+    assert fails.wait() == 1
+    assert "the time limit of 0.0333333 hours is too short. To fix: raise" in fails.log
+    assert goes_on.wait() == 0
+    assert goes_on.result == "400\n"
+    assert len(goes_on.starts()) >= 2
+    assert min(goes_on.starts()[1:]) > 10  # no start from nothing
+    assert len(goes_on.jobs()) == 1  # the same job, requeued
+
+
+@together
+def a_requeued_job_goes_on(slurm: Cluster, new_toy: NewToy) -> None:
+    toy = new_toy().start(steps=80)
+    toy.until_step(20)
+    slurm.ask("scontrol", "requeue", toy.jobs()[0][0])
+    assert toy.wait() == 0
+    first, second = toy.starts()
+    assert first == 0
+    assert second >= 20
+    assert toy.jobs() == [(toy.jobs()[0][0], "COMPLETED")]
+
+
+@together
+def a_failure_says_why_and_where(slurm: Cluster, new_toy: NewToy) -> None:
     codes = {"input": 1, "bug": 1, "killed": 1, "again": 0}
     toys = {kind: new_toy(kind).start(steps=40, trouble=kind) for kind in codes}
     assert {kind: toy.wait() for kind, toy in toys.items()} == codes
@@ -116,7 +130,8 @@ def test_a_failure_says_why_and_where(new_toy: NewToy) -> None:
     assert toys["again"].result == "40\n"
 
 
-def test_a_cancelled_job_is_continued_by_the_next_run(slurm: Cluster, new_toy: NewToy) -> None:
+@together
+def a_cancelled_job_is_continued_by_the_next_run(slurm: Cluster, new_toy: NewToy) -> None:
     toy = new_toy().start(steps=80)
     toy.until_step(20)
     slurm.ask("scancel", toy.jobs()[0][0])
@@ -127,18 +142,22 @@ def test_a_cancelled_job_is_continued_by_the_next_run(slurm: Cluster, new_toy: N
     assert [state for _, state in toy.jobs()] == ["CANCELLED", "COMPLETED"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_ending_the_waiting_process_cancels_the_job(new_toy: NewToy, number: int) -> None:
-    toy = new_toy().start(steps=2000)
-    toy.until_step(5)
-    toy.send(number)
-    assert toy.wait() == 128 + number
-    eventually(lambda: [s for _, s in toy.jobs()] == ["CANCELLED"], "the end of the job", 20)
-    log = toy.folder / "checkpoints" / "logs" / f"{toy.jobs()[0][0]}_0_log.out"
-    assert "has saved" in log.read_text()
+@together
+def ending_the_waiting_process_cancels_the_job(slurm: Cluster, new_toy: NewToy) -> None:
+    numbers = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+    toys = {number: new_toy(number.name).start(steps=2000) for number in numbers}
+    for number, toy in toys.items():
+        toy.until_step(5)
+        toy.send(number)
+    for number, toy in toys.items():
+        assert toy.wait() == 128 + number
+        eventually(lambda toy=toy: [s for _, s in toy.jobs()] == ["CANCELLED"], "the job's end")
+        log = toy.folder / "checkpoints" / "logs" / f"{toy.jobs()[0][0]}_0_log.out"
+        assert "has saved" in log.read_text()
 
 
-def test_a_killed_waiting_process_finds_its_job_again(slurm: Cluster, new_toy: NewToy) -> None:
+@together
+def a_killed_waiting_process_finds_its_job_again(slurm: Cluster, new_toy: NewToy) -> None:
     toy = new_toy().start(steps=120)
     toy.until_step(10)
     toy.die()
@@ -151,7 +170,8 @@ def test_a_killed_waiting_process_finds_its_job_again(slurm: Cluster, new_toy: N
     assert toy.jobs() == [(toy.jobs()[0][0], "COMPLETED")]
 
 
-def test_a_job_gets_its_work_though_the_submitting_process_died(new_toy: NewToy) -> None:
+@together
+def a_job_gets_its_work_though_the_submitting_process_died(slurm: Cluster, new_toy: NewToy) -> None:
     toy = new_toy(extra={"begin": "now+4"}).start(steps=10)
     eventually(lambda: "submitted job" in toy.log, "a job")
     toy.die()
@@ -160,7 +180,8 @@ def test_a_job_gets_its_work_though_the_submitting_process_died(new_toy: NewToy)
     assert len(toy.jobs()) == 1
 
 
-def test_a_job_that_ended_meanwhile_is_not_repeated(slurm: Cluster, new_toy: NewToy) -> None:
+@together
+def a_job_that_ended_meanwhile_is_not_repeated(slurm: Cluster, new_toy: NewToy) -> None:
     toy = new_toy().start(steps=30)
     toy.until_step(5)
     toy.die()
@@ -179,7 +200,8 @@ def test_a_job_that_ended_meanwhile_is_not_repeated(slurm: Cluster, new_toy: New
     assert len(toy.jobs()) == 3
 
 
-def test_other_settings_are_another_job(slurm: Cluster, new_toy: NewToy) -> None:
+@together
+def other_settings_are_another_job(slurm: Cluster, new_toy: NewToy) -> None:
     toy = new_toy().start(steps=2000)
     toy.until_step(20)
     toy.die()
@@ -189,10 +211,29 @@ def test_other_settings_are_another_job(slurm: Cluster, new_toy: NewToy) -> None
     assert [state for _, state in toy.jobs()] == ["CANCELLED", "COMPLETED"]
 
 
-def test_what_slurm_refuses_is_a_sentence(new_toy: NewToy) -> None:
+@together
+def what_slurm_refuses_is_a_sentence(slurm: Cluster, new_toy: NewToy) -> None:
     nowhere = new_toy("nowhere", partition="nowhere").start(steps=1)
     too_short = new_toy("short", hours=0.01, grace_seconds=60).start(steps=1)
     assert nowhere.wait() == too_short.wait() == 1
     assert "SLURM refuses the job: invalid partition specified: nowhere" in nowhere.log
     assert "`slurm.hours` is 0.01" in too_short.log
     assert "Traceback" not in nowhere.log + too_short.log
+
+
+@pytest.fixture(scope="module")
+def running(slurm: Cluster, new_toy: NewToy) -> Iterator[dict[str, "Future[None]"]]:
+    """Start all that can happen at the same time."""
+
+    def toys_of(name: str) -> NewToy:
+        return lambda toy="toy", **how: new_toy(f"{name}-{toy}", **how)
+
+    with ThreadPoolExecutor(len(TOGETHER)) as pool:
+        yield {
+            name: pool.submit(scenario, slurm, toys_of(name)) for name, scenario in TOGETHER.items()
+        }
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_side_by_side(running: dict[str, "Future[None]"], name: str) -> None:
+    running[name].result()
