@@ -12,7 +12,7 @@ from typing import Any
 import submitit
 from submitit.core.utils import DelayedSubmission, FailedJobError, FailedSubmissionError, JobPaths
 
-from pipeline_lib.cluster.task import Task, again_note
+from pipeline_lib.cluster.task import AT_LIMIT, Task, again_note
 from pipeline_lib.cluster.work import Work
 from pipeline_lib.config.launching import Launching, Parallel, Slurm
 from pipeline_lib.errors import InputError
@@ -84,12 +84,17 @@ def options(how: Launching, folder: Path) -> dict[str, Any]:
 
 
 def _after_processes(folder: Path) -> list[str]:
-    """Return the lines of the job's script that ask for another start if the work wants it."""
+    """Return the lines of the job's script that ask for another start if the work wants it.
+
+    A process that was told to stop before it could listen, while Python was being loaded, has
+    been ended by the signal: it has lost nothing, and is started again too.
+    """
     note = again_note(folder.absolute(), "JOB")
     path = f'{shlex.quote(str(note.parent))}/"{note.name.replace("JOB", "${SLURM_JOB_ID}")}"'
+    again = " || ".join([f"[ -e {path} ]", *(f"[ $status = {128 + n} ]" for n in AT_LIMIT)])
     return [
         "status=$?",
-        f'if [ -e {path} ]; then scontrol requeue "$SLURM_JOB_ID" && sleep {AFTER_REQUEUE}; fi',
+        f'if {again}; then scontrol requeue "$SLURM_JOB_ID" && sleep {AFTER_REQUEUE}; fi',
         "exit $status",
     ]
 

@@ -131,6 +131,22 @@ def a_failure_says_why_and_where(slurm: Cluster, new_toy: NewToy) -> None:
 
 
 @together
+def a_signal_before_python_listens_is_no_failure(slurm: Cluster, new_toy: NewToy) -> None:
+    toy = new_toy(setup=["[ $SLURM_RESTART_COUNT ] || export PYTHONPATH=$EARLY:$PYTHONPATH"])
+    early = toy.folder / "early"
+    early.mkdir()
+    (early / "sitecustomize.py").write_text("import time; time.sleep(8)")  # a slow file system
+    toy.how["setup"].insert(0, f"EARLY={early}")
+    toy.start(steps=5)
+    eventually(lambda: " runs" in toy.log, "a running job")
+    time.sleep(2)
+    slurm.ask("scancel", "--signal=USR2", toy.jobs()[0][0])
+    assert toy.wait() == 0
+    assert toy.starts() == [0]
+    assert toy.jobs() == [(toy.jobs()[0][0], "COMPLETED")]
+
+
+@together
 def a_cancelled_job_is_continued_by_the_next_run(slurm: Cluster, new_toy: NewToy) -> None:
     toy = new_toy().start(steps=80)
     toy.until_step(20)
