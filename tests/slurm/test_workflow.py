@@ -5,6 +5,7 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable
+from typing import Any
 
 import psutil
 import pytest
@@ -15,9 +16,25 @@ from safetensors.torch import load_file
 from tests.slurm.conftest import Cluster, eventually
 from tests.workflow.conftest import Project, new_project, small_genome  # noqa: F401
 
-STEPS = 200
+STEPS = 500
+SLOWLY = """
+import sys, threading, time
+
+def slow():
+    while not hasattr(sys.modules.get("pipeline_lib.pretraining.loop"), "train"):
+        time.sleep(0.01)
+    loop = sys.modules["pipeline_lib.pretraining.loop"]
+    genuine = loop._step
+    def step(*arguments):
+        time.sleep(0.1)
+        return genuine(*arguments)
+    loop._step = step
+
+threading.Thread(target=slow, daemon=True).start()
+"""
+"""Makes the steps of a job take a tenth of a second, so that it can be disturbed on any machine."""
 LOCAL = {"launcher": "local", "processes": 2}
-IN_JOBS = {
+IN_JOBS: dict[str, Any] = {
     "launcher": "slurm",
     "processes": 2,
     "slurm": {"gpus": 0, "cpus": 1, "poll_seconds": 0.5, "hours": 1, "grace_seconds": 30},
@@ -51,10 +68,13 @@ def with_shards(new_project: Callable[..., Project]) -> Project:  # noqa: F811
 
 
 def again_in_jobs(project: Project) -> dict[str, torch.Tensor]:
-    """Have the model trained again, in jobs; return the weights it had."""
+    """Have the model trained again, in slow jobs; return the weights it had."""
     before = weights(project)
+    (project.folder / "slow").mkdir()
+    (project.folder / "slow" / "sitecustomize.py").write_text(SLOWLY)
+    setup = [f"export PYTHONPATH={project.folder}/slow:$PYTHONPATH"]
     subprocess.run(["rm", "-r", project.folder / "results" / "pretraining"], check=True)
-    project.values["pretraining"] |= IN_JOBS
+    project.values["pretraining"] |= {**IN_JOBS, "slurm": {**IN_JOBS["slurm"], "setup": setup}}
     project.write()
     return before
 
@@ -118,8 +138,10 @@ def test_a_run_that_meets_everything_ends_with_the_same_weights(
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C
     process.wait(60)
     eventually(lambda: not slurm.ask("squeue", "-h"), "the end of the job")
+    project.values["pretraining"] |= IN_JOBS  # as fast as it goes
+    project.write()
     process = start(project)
-    assert process.wait(120) == 0, log.read_text()[-3000:]
+    assert process.wait(240) == 0, log.read_text()[-3000:]
     assert same(weights(project), undisturbed)
     assert len(set(re.findall(r"submitted job (\d+)", log.read_text()))) == 2
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline_lib.code import code_fingerprint
 from pipeline_lib.config import load_architecture, load_config
 from pipeline_lib.config.genome import SOURCES, Assembly
+from pipeline_lib.config.launching import WITHOUT_EFFECT
 from pipeline_lib.config.needs import (
     check_files,
     is_address,
@@ -55,7 +56,10 @@ ARCHITECTURES = {
 
 
 def settings(section, name=None):
-    """Return the settings of a section, or of one of its entries, as plain values for params."""
+    """Return the settings of a section, or of one of its entries, as plain values for params.
+
+    Where and how training is carried out is left out: a change of that reruns nothing.
+    """
     if name is None:
         return getattr(CONFIG, section).model_dump(mode="json")
     plural = {
@@ -66,6 +70,7 @@ def settings(section, name=None):
         "finetuning": "tasks",
     }[section]
     values = getattr(getattr(CONFIG, section), plural)[name].model_dump(mode="json")
+    values = {key: value for key, value in values.items() if key not in WITHOUT_EFFECT}
     holdouts = values.get("holdouts", {})
     for place in (holdouts.get("valid"), holdouts.get("test"), values.get("regions")):
         if place and place["bed"]:

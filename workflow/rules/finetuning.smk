@@ -1,5 +1,4 @@
 # finetuning: make the examples of each task, and tune models to them.
-from pipeline_lib.config.launching import WITHOUT_EFFECT
 
 WAITING_TASKS = [
     task for task in TASKS if CONFIG.finetuning.tasks[task].launcher == "slurm"
@@ -31,11 +30,7 @@ rule finetuning_examples:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=lambda w: {
-            key: value
-            for key, value in settings("finetuning", w.task).items()
-            if key not in WITHOUT_EFFECT
-        },
+        settings=lambda w: settings("finetuning", w.task),
         assembly=lambda w: CONFIG.finetuning.tasks[w.task].assembly,
         seed=CONFIG.seed,
         code=code_fingerprint("finetuning"),
@@ -63,11 +58,7 @@ rule finetuning_tune:
         mem_mb=lambda w, threads: 3000 if threads else 200,
         runtime=480,
     params:
-        settings=lambda w: {
-            key: value
-            for key, value in settings("finetuning", w.task).items()
-            if key not in WITHOUT_EFFECT
-        },
+        settings=lambda w: settings("finetuning", w.task),
         code=code_fingerprint("finetuning", "models"),
     script:
         "../scripts/finetuning_tune.py"

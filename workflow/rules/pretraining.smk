@@ -4,7 +4,6 @@
 # With `launcher: slurm` the rule submits a job and waits for it, where Snakemake runs. Waiting
 # takes no core (`threads: 0`), so that any number of models wait side by side. How the work is
 # carried out is no parameter: the script reads it from the configuration.
-from pipeline_lib.config.launching import WITHOUT_EFFECT
 
 WAITING_MODELS = [
     model for model in MODELS if CONFIG.pretraining.models[model].launcher == "slurm"
@@ -35,11 +34,7 @@ rule pretraining_train:
         mem_mb=lambda w, threads: 4000 if threads else 200,
         runtime=1440,
     params:
-        settings=lambda w: {
-            key: value
-            for key, value in settings("pretraining", w.model).items()
-            if key not in WITHOUT_EFFECT
-        },
+        settings=lambda w: settings("pretraining", w.model),
         architecture=lambda w: ARCHITECTURES[w.model].model_dump(mode="json"),
         seed=CONFIG.seed,
         code=code_fingerprint("pretraining", "models"),
