@@ -16,7 +16,7 @@ from pipeline_lib.pretraining.checkpoints import Checkpoints
 from tests.pretraining import processes
 from tests.pretraining.toys import Data, difference, lines, train
 
-KILLS = int(os.environ.get("CHECKPOINT_KILLS", "5"))
+KILLS = int(os.environ.get("CHECKPOINT_KILLS", "3"))
 EVERY = 5
 
 
