@@ -17,7 +17,7 @@ from tests.pretraining import processes
 from tests.pretraining.toys import Data, difference, lines, train
 
 KILLS = int(os.environ.get("CHECKPOINT_KILLS", "3"))
-EVERY = 5
+EVERY, STEPS = 5, 100
 
 
 def run(data: Data, directory: Path, steps: int) -> None:
@@ -44,11 +44,26 @@ def data(make_shards: Callable[..., Path], tokenizer: Path) -> Data:
 
 
 def test_no_kill_costs_more_than_an_interval(data: Data, tmp_path: Path) -> None:
-    chance, directory, steps = random.Random(5), tmp_path / "killed", 20 * KILLS
-    known, unfinished, kills = 0, 0, 0
+    chance, kills, unfinished, runs = random.Random(5), 0, 0, 0
+    assert processes.run(1, run, data, tmp_path / "whole", STEPS) == [0]
     while kills < KILLS:
-        (process,) = processes.start(1, run, data, directory, steps)
-        before = last_step(directory)
+        directory = tmp_path / f"killed-{runs}"
+        found = kill_until_done(data, directory, chance, KILLS - kills)
+        kills, unfinished, runs = kills + found[0], unfinished + found[1], runs + 1
+        assert processes.run(1, run, data, directory, STEPS) == [0]
+        assert difference(directory, tmp_path / "whole") == 0.0
+        steps = [[line["step"] for line in lines(tmp_path / name)] for name in (directory, "whole")]
+        assert steps[0] == steps[1]
+    assert KILLS < 50 or unfinished > 0  # some kills fall into the writing of a checkpoint
+
+
+def kill_until_done(
+    data: Data, directory: Path, chance: random.Random, most: int
+) -> tuple[int, int]:
+    """Start a run and kill it, again and again; return the kills, and those amid a checkpoint."""
+    known, kills, unfinished = 0, 0, 0
+    while kills < most:
+        (process,) = processes.start(1, run, data, directory, STEPS)
         while last_step(directory) <= known + 1 and process.is_alive():
             time.sleep(0.002)
         time.sleep(chance.uniform(0, 0.25))
@@ -56,21 +71,13 @@ def test_no_kill_costs_more_than_an_interval(data: Data, tmp_path: Path) -> None
             os.kill(process.pid or 0, signal.SIGKILL)
             kills += 1
         process.join()
-        reached = max(last_step(directory), before)
+        if process.exitcode == 0:
+            break
+        reached, kept = last_step(directory), newest(directory)
         unfinished += bool(list((directory / "checkpoints").glob(".step-*.part")))
-        kept = newest(directory)
-        # No checkpoint is lost, and the one before the newest is never more than begun anew:
-        # what is repeated began with the interval before that of the kill.
+        # No checkpoint is lost. One may just be written: the one before it is then not older than
+        # two intervals.
         assert kept >= known
         assert reached - kept <= 2 * EVERY, (reached, kept)
         known = kept
-        if process.exitcode == 0:
-            break
-    assert kills >= min(KILLS, 3)
-    assert KILLS < 50 or unfinished > 0  # some kills fall into the writing of a checkpoint
-    for folder in (directory, tmp_path / "whole"):
-        assert processes.run(1, run, data, folder, steps) == [0]
-    assert difference(directory, tmp_path / "whole") == 0.0
-    assert [line["step"] for line in lines(directory)] == [
-        line["step"] for line in lines(tmp_path / "whole")
-    ]
+    return kills, unfinished
