@@ -3,7 +3,7 @@
 import hashlib
 import importlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,8 @@ def _plain(value: Any, places: set[Path]) -> Any:
         return value.model_dump(mode="json", exclude=set(how) if how else None)
     if isinstance(value, Path):
         return [str(value), None if value in places else _state(value)]
+    if is_dataclass(value):
+        return {key.name: _plain(getattr(value, key.name), places) for key in fields(value)}
     if isinstance(value, list | tuple):
         return [_plain(item, places) for item in value]
     return value

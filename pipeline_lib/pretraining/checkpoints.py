@@ -6,8 +6,6 @@ numbers and checksums. It is written under a temporary name beside training, syn
 What is in the folder is thus always whole; if the newest is damaged later, the one before is used.
 """
 
-import hashlib
-import json
 import logging
 import shutil
 import warnings
@@ -35,12 +33,6 @@ warnings.filterwarnings(  # one process is what is meant
 OWN = ("run", "metrics.jsonl", "accumulation", "tensorboard", "trackio")
 """What is a run's in the folder, besides its checkpoints."""
 NUMBERS, CHECKSUMS = "state.json", "checksums.json"
-
-
-def fingerprint(**parts: Any) -> str:
-    """Return a short name for what a training run is: settings, data, seed."""
-    text = json.dumps(parts, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Checkpoints:

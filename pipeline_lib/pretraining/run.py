@@ -9,17 +9,15 @@ import torch
 import yaml
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 
-from pipeline_lib.config import launching
-from pipeline_lib.config.family import AnyArchitecture
-from pipeline_lib.config.pretraining import Model
+from pipeline_lib.config.pretraining import PretrainingSettings
 from pipeline_lib.errors import InputError
-from pipeline_lib.files import atomic_path, checksum, write_text
+from pipeline_lib.files import atomic_path, write_text
 from pipeline_lib.models.build import LanguageModel, build_model
 from pipeline_lib.models.flops import training_flops
 from pipeline_lib.models.hyena_language import complements_of
 from pipeline_lib.models.masked import MaskedLanguageModel
 from pipeline_lib.pretraining.card import model_card
-from pipeline_lib.pretraining.checkpoints import Checkpoints, fingerprint
+from pipeline_lib.pretraining.checkpoints import Checkpoints
 from pipeline_lib.pretraining.data import Samples
 from pipeline_lib.pretraining.folder import save_model
 from pipeline_lib.pretraining.loop import train
@@ -30,6 +28,7 @@ from pipeline_lib.pretraining.mixture import Mixture
 from pipeline_lib.pretraining.objective import make_objective
 from pipeline_lib.pretraining.parallel import Spread
 from pipeline_lib.pretraining.ranks import Ranks, joined
+from pipeline_lib.pretraining.recipe import Recipe
 from pipeline_lib.pretraining.sentence_order import SentenceOrderHead
 from pipeline_lib.pretraining.stream import Stream
 from pipeline_lib.pretraining.trackers import Trackers
@@ -39,25 +38,8 @@ from pipeline_lib.shards.reader import Shards
 from pipeline_lib.stopping import stop_signals
 from pipeline_lib.tokenizer.vocabulary import read_vocabulary
 
-# Settings that change what is written, or how it is carried out, not what is learnt.
-WITHOUT_EFFECT = {
-    "log_every", "checkpoint_every", "keep_checkpoints", "trackers", "accumulation",
-    *launching.WITHOUT_EFFECT,
-}  # fmt: skip
 
-
-def pretrain(
-    train_shards: Sequence[Path],
-    valid_shards: Path,
-    tokenizer: Path,
-    directory: Path,
-    settings: Model,
-    architecture: AnyArchitecture,
-    *,
-    name: str,
-    seed: int,
-    threads: int,
-) -> None:
+def pretrain(recipe: Recipe, directory: Path, threads: int) -> None:
     """Train a language model and write its folder.
 
     Writes ``model/``, ``metrics.jsonl`` and ``config.yaml`` to ``directory``; while it runs,
@@ -69,14 +51,10 @@ def pretrain(
 
     Parameters
     ----------
-    train_shards
-        Folders of shards, in the order of ``settings.sources``.
-    valid_shards
-        Folder of held-out shards.
-    tokenizer
-        ``tokenizer.json`` that the shards were written with.
-    name
-        Name of the model.
+    recipe
+        What the model is made of.
+    directory
+        Where it goes.
     threads
         CPU threads of this process.
 
@@ -92,101 +70,87 @@ def pretrain(
     # 1. The machine: all cores given, and no slow arithmetic on numbers near zero.
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    with stop_signals(), joined(settings.stall_minutes) as ranks:
-        training, meter, journal = _prepare(
-            train_shards, valid_shards, tokenizer, directory, settings, architecture,
-            name=name, seed=seed, ranks=ranks,
-        )  # fmt: skip
+    with stop_signals(), joined(recipe.settings.stall_minutes) as ranks:
+        # 2. A run that is ready to begin, or to go on, and what its figures are written with.
+        training = _prepare(recipe, directory / "checkpoints", ranks)
+        training.resume()
+        meter, journal = _instruments(recipe, training)
 
-        # 4. Training, and the weights that were best on held-out sequence.
+        # 3. Training, and the weights that were best on held-out sequence.
         train(training, meter, journal)
         journal.close()
-        model = _best_model(training, architecture, tokenizer)
+        model = _best_model(training, recipe)
 
-        # 5. The results.
+        # 4. The results.
         if ranks.first:
-            made_by = provenance(
-                settings.model_dump(mode="json"),
-                inputs={
-                    **{f"train {k}": s / "manifest.json" for k, s in enumerate(train_shards)},
-                    "valid": valid_shards / "manifest.json",
-                    "tokenizer": tokenizer,
-                },
-                seed=seed,
-            )
-            shape = architecture.model_dump(mode="json")
-            resolved = {"name": name, "architecture": shape, **made_by}
-            write_text(directory / "config.yaml", yaml.safe_dump(resolved, sort_keys=False))
-            with atomic_path(directory / "metrics.jsonl") as temporary:
-                shutil.copyfile(training.metrics, temporary)
-            card = model_card(name, settings, architecture, training, model)
-            save_model(directory / "model", model, architecture, tokenizer, card=card)
+            _write_results(directory, recipe, training, model)
         ranks.wait()
 
 
-def _prepare(
-    train_shards: Sequence[Path],
-    valid_shards: Path,
-    tokenizer: Path,
-    directory: Path,
-    settings: Model,
-    architecture: AnyArchitecture,
-    *,
-    name: str,
-    seed: int,
-    ranks: Ranks,
-) -> tuple[Training, Meter, Journal]:
-    """Return a run that is ready to begin or to go on, and what its figures are written with."""
-    # 2. The data, and what the run is: checkpoints of another run are not used.
-    vocabulary, length = read_vocabulary(tokenizer), architecture.input_length
+def _prepare(recipe: Recipe, checkpoints: Path, ranks: Ranks) -> Training:
+    """Return a run that has not begun: its data, its model, its objective."""
+    settings, architecture, seed = recipe.settings, recipe.architecture, recipe.seed
+    vocabulary, length = read_vocabulary(recipe.tokenizer), architecture.input_length
     weights = list(settings.sources.values())
-    stream = Stream(train_shards, vocabulary, settings, length, seed, weights=weights, ranks=ranks)
-    if min(stage.batch_size for stage in stream.stages) < ranks.count:
-        raise InputError(
-            f"a batch of {settings.batch_size} inputs for {ranks.count} processes",
-            where="pretraining.models.*.batch_size",
-            expected="at least one input for each process",
-            remedy="raise `batch_size`, or use fewer GPUs",
-        )
-    _check_vocabulary(stream.samples, tokenizer, len(vocabulary))
-    run = fingerprint(
-        settings=settings.model_dump(mode="json", exclude=WITHOUT_EFFECT),
-        architecture=architecture.model_dump(mode="json"),
-        data=[_data_checksums(shards) for shards in (*train_shards, valid_shards)],
-        tokenizer=checksum(tokenizer),
-        seed=seed,
-    )
-
-    # 3. The model, fresh or from a checkpoint.
+    stream = Stream(recipe.train, vocabulary, settings, length, seed, weights=weights, ranks=ranks)
+    _check_batch(stream, settings, ranks)
+    _check_vocabulary(stream.samples, recipe.tokenizer, len(vocabulary))
     plan = plan_memory(architecture, len(vocabulary), settings, ranks=ranks)
     torch.manual_seed(seed)
-    model = build_model(architecture, len(vocabulary), complements_of(vocabulary.words))
+    model = _new_model(recipe)
     if isinstance(model, MaskedLanguageModel):
-        model.start_from_frequencies(_count_tokens(train_shards, weights, len(vocabulary)))
+        model.start_from_frequencies(_count_tokens(recipe.train, weights, len(vocabulary)))
     order = None
     if settings.sentence_order:
         order = SentenceOrderHead(model.encoder.width, architecture.init_std)
     tasks = settings.number_tasks
     trained = Trained(model, order, tasks.number_weight if tasks else 0.0).to(ranks.device)
-    training = Training(
-        spread=Spread(
-            trained, ranks, fsdp=plan.fsdp, precision=settings.precision, compiled=settings.compile
-        ),
+    spread = Spread(
+        trained, ranks, fsdp=plan.fsdp, precision=settings.precision, compiled=settings.compile
+    )
+    return Training(
+        spread=spread,
         settings=settings,
         objective=make_objective(settings, vocabulary, model, context_length=length, seed=seed),
         stream=stream,
-        validation=Samples(valid_shards, vocabulary, length, seed),
-        checkpoints=Checkpoints(directory / "checkpoints", run, settings.keep_checkpoints, ranks),
+        validation=Samples(recipe.valid, vocabulary, length, seed),
+        checkpoints=Checkpoints(
+            checkpoints, recipe.fingerprint(), settings.keep_checkpoints, ranks
+        ),
         seed=seed,
-        accumulation=max(plan.accumulation, _smaller_parts(directory / "checkpoints")),
+        accumulation=max(plan.accumulation, _smaller_parts(checkpoints)),
     )
-    training.resume()
+
+
+def _instruments(recipe: Recipe, training: Training) -> tuple[Meter, Journal]:
+    """Return what measures a run, and what its figures are written with."""
+    settings, architecture, ranks = recipe.settings, recipe.architecture, training.ranks
+    vocabulary, length = read_vocabulary(recipe.tokenizer), architecture.input_length
     trackers = None
     if settings.trackers and ranks.first:
-        trackers = Trackers(settings.trackers, directory / "checkpoints", name)
+        trackers = Trackers(settings.trackers, training.checkpoints.directory, recipe.name)
     flops = training_flops(architecture, len(vocabulary), length, mask_share=settings.mask_share)
-    journal = Journal(training.metrics, ranks, trackers)
-    return training, Meter(ranks, vocabulary, flops), journal
+    return Meter(ranks, vocabulary, flops), Journal(training.metrics, ranks, trackers)
+
+
+def _write_results(
+    directory: Path, recipe: Recipe, training: Training, model: LanguageModel
+) -> None:
+    settings, architecture = recipe.settings, recipe.architecture
+    made_by = provenance(settings.model_dump(mode="json"), inputs=recipe.inputs(), seed=recipe.seed)
+    shape = architecture.model_dump(mode="json")
+    resolved = {"name": recipe.name, "architecture": shape, **made_by}
+    write_text(directory / "config.yaml", yaml.safe_dump(resolved, sort_keys=False))
+    with atomic_path(directory / "metrics.jsonl") as temporary:
+        shutil.copyfile(training.metrics, temporary)
+    card = model_card(recipe.name, settings, architecture, training, model)
+    save_model(directory / "model", model, architecture, recipe.tokenizer, card=card)
+
+
+def _new_model(recipe: Recipe) -> LanguageModel:
+    """Return a model with random weights."""
+    vocabulary = read_vocabulary(recipe.tokenizer)
+    return build_model(recipe.architecture, len(vocabulary), complements_of(vocabulary.words))
 
 
 def _smaller_parts(checkpoints: Path) -> int:
@@ -195,9 +159,7 @@ def _smaller_parts(checkpoints: Path) -> int:
     return int(note.read_text()) if note.exists() else 1
 
 
-def _best_model(
-    training: Training, architecture: AnyArchitecture, tokenizer: Path
-) -> LanguageModel:
+def _best_model(training: Training, recipe: Recipe) -> LanguageModel:
     """Return the model with the best weights, all of them on this CPU, in process 0."""
     spread = training.spread
     with torch.no_grad():
@@ -205,13 +167,22 @@ def _best_model(
             weight.copy_(training.best_weights[name])
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
     whole = get_model_state_dict(spread.trained, options=options)
-    vocabulary = read_vocabulary(tokenizer)
-    model = build_model(architecture, len(vocabulary), complements_of(vocabulary.words))
+    model = _new_model(recipe)
     if training.ranks.first:
         prefix = "model."
         state = {k.removeprefix(prefix): v for k, v in whole.items() if k.startswith(prefix)}
         model.load_state_dict(state)
     return model
+
+
+def _check_batch(stream: Stream, settings: PretrainingSettings, ranks: Ranks) -> None:
+    if min(stage.batch_size for stage in stream.stages) < ranks.count:
+        raise InputError(
+            f"a batch of {settings.batch_size} inputs for {ranks.count} processes",
+            where="pretraining.models.*.batch_size",
+            expected="at least one input for each process",
+            remedy="raise `batch_size`, or use fewer GPUs",
+        )
 
 
 def _check_vocabulary(samples: Samples | Mixture, tokenizer: Path, size: int) -> None:
@@ -222,10 +193,6 @@ def _check_vocabulary(samples: Samples | Mixture, tokenizer: Path, size: int) ->
             path=tokenizer,
             remedy="make the shards again with this tokenizer: `snakemake --cores 2 shards`",
         )
-
-
-def _data_checksums(shards: Path) -> list[str]:
-    return [part["sha256"] for part in Shards(shards).manifest["parts"]]
 
 
 def _count_tokens(shards: Sequence[Path], weights: Sequence[float], size: int) -> torch.Tensor:

@@ -1,6 +1,7 @@
 """What is asked for: which changes make it another piece of work, and which do not."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,21 @@ from pipeline_lib.config.pretraining import Model
 SETTINGS: dict[str, Any] = {"corpus": "c", "tokenizer": "t", "preset": "p"}
 
 
+@dataclass(frozen=True)
+class Ingredients:
+    """Arguments that belong together."""
+
+    shards: tuple[Path, ...]
+    settings: Model
+
+
 def work(folder: Path, threads: int = 2, **settings: Any) -> Work:
     shards = folder / "shards"
     shards.mkdir(exist_ok=True)
     results = folder / "results"
     arguments = {
-        "train_shards": [shards], "directory": results, "threads": threads,
-        "settings": Model(**SETTINGS, **settings),
+        "of": Ingredients((shards,), Model(**SETTINGS, **settings)), "directory": results,
+        "threads": threads,
     }  # fmt: skip
     return Work("m:f", arguments, resumable=True, results=(results / "model",))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline_lib.pretraining.checkpoints import Checkpoints, fingerprint
+from pipeline_lib.pretraining.checkpoints import Checkpoints
 
 
 def save(checkpoints: Checkpoints, step: int) -> None:
@@ -84,8 +84,3 @@ def test_checkpoints_of_another_run_are_moved_aside(tmp_path: Path) -> None:
     assert read(Checkpoints(tmp_path / "c", "two", keep=2)) == (None, 0.0)
     assert (tmp_path / "c-one" / "step-000000005").exists()
     assert (tmp_path / "c" / "job.json").exists()
-
-
-def test_fingerprints_follow_values_not_order() -> None:
-    assert fingerprint(a=1, b={"x": 1, "y": 2}) == fingerprint(b={"y": 2, "x": 1}, a=1)
-    assert fingerprint(a=1) != fingerprint(a=2)

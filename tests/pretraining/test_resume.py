@@ -235,7 +235,7 @@ def with_little_memory(data: Data, directory: Path, room: int) -> None:
 
 
 def test_without_memory_a_batch_is_computed_in_smaller_parts(data: Data, tmp_path: Path) -> None:
-    assert processes.run(1, with_little_memory, data, tmp_path, 12 * 2**20) == [0]
+    assert processes.run(1, with_little_memory, data, tmp_path, 20 * 2**20) == [0]
     assert "out of memory; computing each batch in 2 parts" in (tmp_path / "log").read_text()
     train(data, tmp_path / "free", "modernbert", batch_size=600, steps=3, accumulation=1)
     assert difference(tmp_path / "run", tmp_path / "free") < 1e-5

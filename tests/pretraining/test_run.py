@@ -14,6 +14,7 @@ from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.config.pretraining import Model
 from pipeline_lib.errors import InputError, TrainingError
 from pipeline_lib.pretraining.run import pretrain
+from tests.pretraining.toys import recipe
 
 SHAPE = Architecture(
     layers=1, width=16, heads=2, feedforward_width=32, context_length=24, dropout=0.1, init_std=0.1
@@ -36,7 +37,7 @@ def data(make_shards: Callable[..., Path], tokenizer: Path) -> tuple[Path, Path,
 
 def run(data: tuple[Path, Path, Path], directory: Path, seed: int = 1, **changes: object) -> None:
     settings = model_settings(**changes)
-    pretrain([data[0]], *data[1:], directory, settings, SHAPE, name="toy", seed=seed, threads=1)
+    pretrain(recipe(data, settings, SHAPE, seed), directory, threads=1)
 
 
 def weights(directory: Path) -> dict[str, torch.Tensor]:
@@ -122,9 +123,7 @@ def test_accumulation_gives_the_step_of_the_whole_batch(
     shape = SHAPE.model_copy(update={"dropout": 0.0})
     for name, parts in (("whole", 1), ("parts", 3)):
         settings = model_settings(steps=4, accumulation=parts)
-        pretrain(
-            [data[0]], *data[1:], tmp_path / name, settings, shape, name="toy", seed=1, threads=1
-        )
+        pretrain(recipe(data, settings, shape), tmp_path / name, threads=1)
     one, other = weights(tmp_path / "whole"), weights(tmp_path / "parts")
     assert all(torch.allclose(one[name], other[name], atol=2e-5) for name in one)
 

@@ -9,7 +9,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
+from pipeline_lib.config.family import AnyArchitecture
 from pipeline_lib.config.pretraining import Model
+from pipeline_lib.pretraining.recipe import Recipe
 from pipeline_lib.pretraining.run import pretrain
 from tests.pretraining.test_losses import SHAPES
 
@@ -30,10 +32,13 @@ def train(data: Data, directory: Path, name: str, **changes: Any) -> None:
         "warmup_steps": 3, "learning_rate": 1e-3, "log_every": 4, "validate_every": 7,
         "validation_sequences": 16, "checkpoint_every": 11, **EXTRAS.get(name, {}), **changes,
     }  # fmt: skip
-    pretrain(
-        [data[0]], *data[1:], directory, Model(**values), SHAPES[name], name="toy", seed=1,
-        threads=1,
-    )  # fmt: skip
+    pretrain(recipe(data, Model(**values), SHAPES[name]), directory, threads=1)
+
+
+def recipe(data: Data, settings: Model, shape: AnyArchitecture, seed: int = 1) -> Recipe:
+    """Return what a small model is made of."""
+    train, valid, tokenizer = data
+    return Recipe("toy", settings, shape, (train,), valid, tokenizer, seed)
 
 
 def train_all(

@@ -5,6 +5,8 @@ import re
 import signal
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -16,9 +18,9 @@ from safetensors.torch import load_file
 from tests.slurm.conftest import Cluster, eventually
 from tests.workflow.conftest import Project, new_project, small_genome  # noqa: F401
 
-STEPS = 500
+STEPS = 400
 SLOWLY = """
-import sys, threading, time
+import os, sys, threading, time
 
 def slow():
     while not hasattr(sys.modules.get("pipeline_lib.pretraining.loop"), "train"):
@@ -26,13 +28,13 @@ def slow():
     loop = sys.modules["pipeline_lib.pretraining.loop"]
     genuine = loop._step
     def step(*arguments):
-        time.sleep(0.1)
+        time.sleep(float(os.environ["SECONDS_A_STEP"]))
         return genuine(*arguments)
     loop._step = step
 
 threading.Thread(target=slow, daemon=True).start()
 """
-"""Makes the steps of a job take a tenth of a second, so that it can be disturbed on any machine."""
+"""Makes the steps of a job take longer, so that it can be disturbed on any machine."""
 LOCAL = {"launcher": "local", "processes": 2}
 IN_JOBS: dict[str, Any] = {
     "launcher": "slurm",
@@ -46,8 +48,16 @@ PROFILE = ("--workflow-profile", "{root}/workflow/profiles/slurm",
            "--", "evaluation")  # fmt: skip
 
 
-def weights(project: Project) -> dict[str, torch.Tensor]:
-    return load_file(project.folder / "results/pretraining/tiny/model/model.safetensors")
+MODELS: dict[str, dict[str, Any]] = {
+    "tiny": {},
+    "limited": {"learning_rate": 2e-3},  # meets its time limit again and again
+    "shared": {"parallel": "fsdp"},  # meets what befalls all of them
+}
+
+
+def weights(project: Project) -> dict[str, dict[str, torch.Tensor]]:
+    folder = project.folder / "results/pretraining"
+    return {name: load_file(folder / name / "model/model.safetensors") for name in MODELS}
 
 
 def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
@@ -56,25 +66,31 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 @pytest.fixture(scope="module")
 def with_shards(new_project: Callable[..., Project]) -> Project:  # noqa: F811
-    """Return a project made up to its shards, and its model trained in two processes here."""
+    """Return a project made up to its shards, its models trained in two processes each here."""
     project = new_project()
-    project.values["pretraining"] |= LOCAL
-    project.values["pretraining"]["models"]["tiny"] |= {
-        "steps": STEPS, "validate_every": 100, "checkpoint_every": 8,
-    }  # fmt: skip
+    tiny = project.values["pretraining"]["models"]["tiny"]
+    tiny |= {"steps": STEPS, "validate_every": 100, "checkpoint_every": 8}
+    models = {name: {**tiny, **other} for name, other in MODELS.items()}
+    project.values["pretraining"] = {**LOCAL, "models": models}
+    project.values["run"]["models"] = list(MODELS)
     project.write()
     project.succeed("--", "pretraining")
     return project
 
 
-def again_in_jobs(project: Project) -> dict[str, torch.Tensor]:
-    """Have the model trained again, in slow jobs; return the weights it had."""
+def again_in_jobs(project: Project) -> dict[str, dict[str, torch.Tensor]]:
+    """Have the models trained again, in slow jobs; return the weights they had."""
     before = weights(project)
     (project.folder / "slow").mkdir()
     (project.folder / "slow" / "sitecustomize.py").write_text(SLOWLY)
-    setup = [f"export PYTHONPATH={project.folder}/slow:$PYTHONPATH"]
+    slowly = [f"export PYTHONPATH={project.folder}/slow:$PYTHONPATH SECONDS_A_STEP=0.1"]
+    more_slowly = [slowly[0].replace("0.1", "0.25")]
     subprocess.run(["rm", "-r", project.folder / "results" / "pretraining"], check=True)
-    project.values["pretraining"] |= {**IN_JOBS, "slurm": {**IN_JOBS["slurm"], "setup": setup}}
+    pretraining, slurm = project.values["pretraining"], IN_JOBS["slurm"]
+    pretraining |= {**IN_JOBS, "slurm": {**slurm, "setup": slowly}}
+    # Two minutes, and the word 85 seconds before: SLURM says it 5 to 35 seconds after the start.
+    limits = {"hours": 2 / 60, "grace_seconds": 60, "extra": {"signal": "USR2@85"}}
+    pretraining["models"]["limited"]["slurm"] = {**slurm, **limits, "setup": more_slowly}
     project.write()
     return before
 
@@ -89,61 +105,95 @@ def start(project: Project) -> subprocess.Popen[bytes]:
         )  # fmt: skip
 
 
-def test_a_run_that_meets_everything_ends_with_the_same_weights(
+@dataclass
+class Run:
+    """One of the models that are trained."""
+
+    checkpoints: Path
+
+    @property
+    def step(self) -> int:
+        steps = self.checkpoints.glob("step-*")
+        return max((int(folder.name[5:]) for folder in steps), default=0)
+
+    @property
+    def job(self) -> str:
+        return str(yaml.safe_load((self.checkpoints / "job.json").read_text())["job"])
+
+    def goes_on(self) -> None:
+        before = self.step
+        eventually(lambda: self.step > before, f"a checkpoint after step {before}")
+        assert self.step < STEPS, "the run was over before it could be disturbed"
+
+
+def restarts(slurm: Cluster, job: str) -> int:
+    found = re.search(r"Restarts=(\d+)", slurm.ask("scontrol", "show", "job", job))
+    return int(found[1]) if found else 0
+
+
+def test_runs_that_meet_everything_end_with_the_same_weights(
     slurm: Cluster, with_shards: Project
 ) -> None:
     project = with_shards
     undisturbed = again_in_jobs(project)
-    checkpoints = project.folder / "results/pretraining/tiny/checkpoints"
-
-    def step() -> int:
-        return max((int(folder.name[5:]) for folder in checkpoints.glob("step-*")), default=0)
-
-    def later() -> None:
-        before = step()
-        eventually(lambda: step() > before, f"a checkpoint after step {before}")
-        assert step() < STEPS, "the run was over before it could be disturbed"
-
-    def job() -> str:
-        return yaml.safe_load((checkpoints / "job.json").read_text())["job"]
+    folder = project.folder / "results/pretraining"
+    tiny, limited, shared = (Run(folder / name / "checkpoints") for name in MODELS)
+    runs, log = (tiny, limited, shared), project.folder / "run.log"
 
     process = start(project)
-    later()
-    first = job()
+    for run in runs:  # all at the same time
+        run.goes_on()
+    jobs = {run.job for run in runs}
     waiting = [
         child.memory_info().rss
         for child in psutil.Process(process.pid).children(recursive=True)
         if "pretraining_train" in child.cmdline()[-1]
     ]
-    assert waiting
+    assert len(waiting) == len(runs)
     assert max(waiting) < 200e6
-    print(f"the waiting process: {max(waiting) / 1e6:.0f} MB")
-    slurm.ask("scancel", "--signal=USR2", first)  # as before a time limit
-    later()
-    slurm.ask("scontrol", "requeue", first)
-    later()
-    node = slurm.ask("squeue", "-h", "-j", first, "-o", "%N").strip()
+    print(f"the waiting processes: {max(waiting) / 1e6:.0f} MB")
+
+    slurm.ask("scancel", "--signal=USR2", tiny.job)  # as before a time limit
+    tiny.goes_on()
+    slurm.ask("scontrol", "requeue", tiny.job)
+    tiny.goes_on()
+    node = slurm.ask("squeue", "-h", "-j", tiny.job, "-o", "%N").strip()
     slurm.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=lost")
     eventually(lambda: slurm.back(node), "the node")
-    later()
+    tiny.goes_on()
+
+    controller = psutil.Process(slurm.pid("slurmctld"))
+    controller.terminate()
+    eventually(lambda: log.read_text().count("SLURM does not answer") == 3, "SLURM's silence")
+    psutil.wait_procs([controller], timeout=20)
+    slurm.script("start", "slurmctld")
+    eventually(lambda: log.read_text().count("SLURM answers again") == 3, "SLURM's answer")
+    shared.goes_on()
+
     process.kill()  # Snakemake alone: what it started ends by itself
     process.wait()
-    later()
+    shared.goes_on()
     process = start(project)
-    log = project.folder / "run.log"
-    eventually(lambda: f"job {first} was submitted before" in log.read_text(), "the job again")
-    later()
-    text = log.read_text()
-    assert set(re.findall(r"submitted job (\d+)", text)) == {first}
+    for job in jobs:
+        eventually(lambda: f"job {job} was submitted before" in log.read_text(), "the job again")  # noqa: B023
+    shared.goes_on()
+    eventually(lambda: restarts(slurm, limited.job) >= 2, "its time limit, twice")
+    limited.goes_on()
+    assert set(re.findall(r"submitted job (\d+)", log.read_text())) == jobs
+
     os.killpg(process.pid, signal.SIGINT)  # Ctrl-C
     process.wait(60)
-    eventually(lambda: not slurm.ask("squeue", "-h"), "the end of the job")
+    eventually(lambda: not slurm.ask("squeue", "-h"), "the end of the jobs")
+    assert {run.step for run in runs}.isdisjoint({0, STEPS})
+    for model in project.values["pretraining"]["models"].values():
+        model.pop("slurm", None)
     project.values["pretraining"] |= IN_JOBS  # as fast as it goes
     project.write()
     process = start(project)
     assert process.wait(240) == 0, log.read_text()[-3000:]
-    assert same(weights(project), undisturbed)
-    assert len(set(re.findall(r"submitted job (\d+)", log.read_text()))) == 2
+    assert len(set(re.findall(r"submitted job (\d+)", log.read_text()))) == 2 * len(runs)
+    ended = weights(project)
+    assert [name for name in MODELS if not same(ended[name], undisturbed[name])] == []
 
 
 def test_every_stage_in_jobs(slurm: Cluster, new_project: Callable[..., Project]) -> None:  # noqa: F811

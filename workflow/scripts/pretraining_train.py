@@ -5,13 +5,20 @@ from pipeline_lib.cluster.work import rule_work
 from pipeline_lib.config import load_config
 from pipeline_lib.config.family import parse_architecture
 from pipeline_lib.job import job
+from pipeline_lib.pretraining.recipe import Recipe
 
 with job(snakemake):
     name, params, files = snakemake.wildcards.model, snakemake.params, snakemake.input
     settings = load_config(snakemake.config).pretraining.models[name]
-    paths = {"train_shards": list(map(Path, files.train)), "valid_shards": Path(files.valid)}
-    paths["tokenizer"], shape = Path(files.tokenizer), parse_architecture(params.architecture)
-    rest = {"settings": settings, "architecture": shape, "name": name, "seed": params.seed}
-    call = ("pipeline_lib.pretraining.run:pretrain", {**paths, **rest})
+    recipe = Recipe(
+        name=name,
+        settings=settings,
+        architecture=parse_architecture(params.architecture),
+        train=tuple(map(Path, files.train)),
+        valid=Path(files.valid),
+        tokenizer=Path(files.tokenizer),
+        seed=params.seed,
+    )
+    call = ("pipeline_lib.pretraining.run:pretrain", {"recipe": recipe})
     work = rule_work(snakemake, *call, resumable=True)
     launch(work, settings, Path(snakemake.output.config).parent, name)
