@@ -105,7 +105,10 @@ class Spread:
     def held_out(self, examples: Examples) -> float:
         """Return the sum of the cross-entropy of tokens, in nats, without gradients."""
         with torch.no_grad(), autocast(self._precision, self.ranks.device):
-            return float(self.trained(examples, None)[0])
+            loss = float(self.trained(examples, None)[0])
+        if isinstance(self.trained, FSDPModule):
+            self.trained.reshard()  # no backward pass follows, which would do it
+        return loss
 
     def clip(self, norm: float) -> float:
         """Scale all gradients down to a norm; return the norm they had."""

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.distributed.tensor import DTensor
 
 from pipeline_lib.errors import InputError
 from pipeline_lib.models.build import build_model
+from pipeline_lib.pretraining.examples import Examples
 from pipeline_lib.pretraining.losses import Trained
 from pipeline_lib.pretraining.parallel import Spread, compile_layers, prefers_shares
 from pipeline_lib.pretraining.ranks import Ranks, joined
@@ -73,7 +75,12 @@ def count_own(directory: Path) -> None:
     with joined(1.0) as ranks:
         torch.manual_seed(0)
         trained = Trained(build_model(SHAPES["bert"], 17))
-        Spread(trained, ranks, fsdp=True, precision="fp32")
+        spread = Spread(trained, ranks, fsdp=True, precision="fp32")
+        before = dict(trained.named_parameters())
+        tokens = np.full((2, 9), 7)
+        assert spread.held_out(Examples(tokens, tokens > 0, tokens > 0, tokens.ravel())) > 0
+        # Validation has left nothing behind: a checkpoint may be due right after it.
+        assert all(parameter is before[name] for name, parameter in trained.named_parameters())
         for parameter in trained.parameters():
             assert isinstance(parameter, DTensor)
         own = sum(p.to_local().numel() for p in trained.parameters() if isinstance(p, DTensor))
