@@ -32,6 +32,7 @@ from pipeline_lib.models.build import build_model
 from pipeline_lib.models.flops import MASK_SHARE, peak_flops, training_flops
 from pipeline_lib.pretraining.examples import Examples
 from pipeline_lib.pretraining.losses import Totals, Trained
+from pipeline_lib.pretraining.memory import no_memory_left
 from pipeline_lib.pretraining.optimizer import make_optimizers
 from pipeline_lib.pretraining.parallel import Spread
 from pipeline_lib.pretraining.ranks import Ranks
@@ -55,7 +56,6 @@ FAMILIES = ("bert", "moderngena", "bigbird", "logo", "dnagpt", "hyena", "rmt")
 MINIS: dict[str, dict[str, Any]] = {f"{name}-mini": {} for name in FAMILIES}
 VARIANTS = (("bf16", True), ("bf16", False), ("fp32", False))
 """Precision, and whether layers are compiled; in this order, all models after one another."""
-NO_ROOM = ("out of memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
 HEAD = (
     "| model | tokens | precision | compiled | inputs | tokens/s | of peak | of products | "
     "memory, GB | first step, s |\n|---|---:|---|---|---:|---:|---:|---:|---:|---:|"
@@ -232,7 +232,7 @@ def attempt(
         step = make_step(architecture, words, row.inputs, row.precision, row.compiled, device)
         return measure(row, step, device, seconds / 3, steps)
     except RuntimeError as error:
-        if not any(text in str(error).lower() for text in NO_ROOM):
+        if not no_memory_left(error):
             raise
         return 0.0
     finally:

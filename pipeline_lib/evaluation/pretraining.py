@@ -81,14 +81,7 @@ def evaluate_pretraining(
     network, architecture = load_language_model(model)
     vocabulary = read_vocabulary(model / "tokenizer.json")
     shards = Shards(test)
-    if int(shards.manifest["vocab_size"]) != len(vocabulary):
-        raise InputError(
-            f"was written with {shards.manifest['vocab_size']:,} tokens, the model's tokenizer has "
-            f"{len(vocabulary):,}",
-            path=test,
-            expected="shards written with the tokenizer of the model",
-            remedy="name that tokenizer in `pretraining.models.*.tokenizer`",
-        )
+    _check_vocabulary(shards, test, len(vocabulary))
     windows = read_windows(
         shards,
         vocabulary,
@@ -103,17 +96,10 @@ def evaluate_pretraining(
         raise InputError(
             "has no token to predict", path=test, remedy="hold out more sequence in `holdouts.test`"
         )
-    markov = read_json(baselines)
-    shares = token_frequencies(Shards(train), vocabulary)
     summary = partial(_summary, windows=windows, lengths=lengths, settings=settings, seed=seed)
-    both: dict[str, dict[str, float]] = {}
-    if network.causal:
-        bits = next_token_bits(network, windows, vocabulary)
-    else:
-        bits = token_bits(network, windows, settings.mask_rounds, vocabulary)
-        if settings.both_strands and (others := mirrored_windows(windows, vocabulary)):
-            turned = token_bits(network, others, settings.mask_rounds, vocabulary)
-            both["both_strands"] = summary(mean_of_strands(bits, turned))
+    ways = _bits(network, windows, vocabulary, settings)
+    shares = token_frequencies(Shards(train), vocabulary)
+    markov = read_json(baselines)
     result = {
         "model": name,
         "measure": "likelihood" if network.causal else "pseudo-likelihood",
@@ -123,8 +109,7 @@ def evaluate_pretraining(
         "bases": int(sum(found.sum() for found in lengths)),
         "tokens": int(sum((found > 0).sum() for found in lengths)),
         "windows": len(windows),
-        "bits_per_base": summary(bits),
-        **both,
+        **{way: summary(bits) for way, bits in ways.items()},
         "baselines": {
             "uniform": 2.0,
             "token_unigram": summary([-np.log2(shares[window.tokens]) for window in windows]),
@@ -136,6 +121,33 @@ def evaluate_pretraining(
         ),
     }
     write_json(output, result)
+
+
+def _bits(
+    network: LanguageModel,
+    windows: list[Window],
+    vocabulary: Vocabulary,
+    settings: EvaluationConfig,
+) -> dict[str, list[Array]]:
+    """Return the bits of every token of every window, and of both strands' mean where asked for."""
+    if network.causal:
+        return {"bits_per_base": next_token_bits(network, windows, vocabulary)}
+    bits = token_bits(network, windows, settings.mask_rounds, vocabulary)
+    if settings.both_strands and (others := mirrored_windows(windows, vocabulary)):
+        turned = token_bits(network, others, settings.mask_rounds, vocabulary)
+        return {"bits_per_base": bits, "both_strands": mean_of_strands(bits, turned)}
+    return {"bits_per_base": bits}
+
+
+def _check_vocabulary(shards: Shards, path: Path, size: int) -> None:
+    if int(shards.manifest["vocab_size"]) != size:
+        raise InputError(
+            f"was written with {shards.manifest['vocab_size']:,} tokens, the model's tokenizer has "
+            f"{size:,}",
+            path=path,
+            expected="shards written with the tokenizer of the model",
+            remedy="name that tokenizer in `pretraining.models.*.tokenizer`",
+        )
 
 
 def scored_lengths(vocabulary: Vocabulary) -> NDArray[np.int64]:

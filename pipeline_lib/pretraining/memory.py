@@ -18,10 +18,10 @@ ADVICE = (
     "To fix, in this order: spread the model over more GPUs with `parallel: fsdp`; lower "
     "`context_length` of the architecture; choose a smaller preset"
 )
-# The last is what oneDNN says on a CPU, whatever it lacked.
+# The last two are what cuBLAS says on a GPU, and oneDNN on a CPU, whatever it lacked.
 NO_ROOM = (
     "out of memory", "can't allocate memory", "cannot allocate memory",
-    "could not create a primitive",
+    "alloc_failed", "could not create a primitive",
 )  # fmt: skip
 GIB = 2**30
 
