@@ -73,8 +73,9 @@ def options(how: Launching, folder: Path) -> dict[str, Any]:
         "constraint": slurm.constraint,
         "signal_delay_s": slurm.grace_seconds,
         "stderr_to_stdout": True,
-        # A failing line of the user's must not keep the lines after the processes from running.
-        "setup": [*slurm.setup, "set +e"],
+        # The number of threads that is inherited is that of the rule, which waits. A failing line
+        # of the user's must not keep the lines after the processes from running.
+        "setup": [f"export OMP_NUM_THREADS={slurm.cpus}", *slurm.setup, "set +e"],
         # Since SLURM 22.05 a step is not told by itself how many cores its processes have.
         "srun_args": ["--kill-on-bad-exit=1", f"--cpus-per-task={slurm.cpus}"],
         "teardown": _after_processes(folder),
