@@ -9,11 +9,11 @@ from pydantic import Field, model_validator
 from pipeline_lib.config.base import Name, Section
 from pipeline_lib.config.corpus import Corpus, CorpusConfig, with_all_assemblies
 from pipeline_lib.config.evaluation import EvaluationConfig
-from pipeline_lib.config.finetuning import FinetuningConfig
 from pipeline_lib.config.genome import GenomeConfig
 from pipeline_lib.config.pretraining import PretrainingConfig
 from pipeline_lib.config.report import ReportConfig
 from pipeline_lib.config.shards import ShardsConfig
+from pipeline_lib.config.tasks import FinetuningConfig
 from pipeline_lib.config.tokenizer import TokenizerConfig
 
 

@@ -13,12 +13,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline_lib.config.finetuning import Task
+from pipeline_lib.config.tasks import StartSitesTask
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import write_json
 from pipeline_lib.finetuning.coding import Coding, read_coding
 from pipeline_lib.finetuning.decoys import find_candidates, usable_windows
-from pipeline_lib.finetuning.examples import DECOYS, SPLITS, TRUE_SITE, write_examples
+from pipeline_lib.finetuning.examples import (
+    DECOYS,
+    SPLITS,
+    TRUE_SITE,
+    Examples,
+    Target,
+    as_lists,
+    write_examples,
+)
 from pipeline_lib.finetuning.homology import find_homology, separate
 from pipeline_lib.finetuning.splits import STRADDLES, Splits
 from pipeline_lib.genome.reader import Genome
@@ -27,8 +35,12 @@ from pipeline_lib.provenance import provenance
 from pipeline_lib.randomness import named_generator
 from pipeline_lib.sequence import reverse_complement
 
+TARGET = Target("class", ("decoy", TRUE_SITE))
 
-def build_sites(genome: Path, directory: Path, settings: Task, *, assembly: str, seed: int) -> None:
+
+def build_sites(
+    genome: Path, directory: Path, settings: StartSitesTask, *, assembly: str, seed: int
+) -> None:
     """Write ``examples.parquet`` and ``stats.json`` of a task.
 
     Parameters
@@ -93,7 +105,7 @@ def build_sites(genome: Path, directory: Path, settings: Task, *, assembly: str,
             seed=seed,
         ),
     }
-    write_examples(directory / "examples.parquet", result)
+    write_examples(directory / "examples.parquet", Examples(result, TARGET))
     write_json(directory / "stats.json", stats)
 
 
@@ -138,7 +150,7 @@ def _candidates(
     genome: Genome,
     coding: dict[str, Coding],
     splits: Splits,
-    settings: Task,
+    settings: StartSitesTask,
     left_out: Counter[str],
     seed: int,
 ) -> pd.DataFrame:
@@ -161,7 +173,7 @@ def _candidates(
     return pd.concat(tables, ignore_index=True)
 
 
-def _with_sequences(drawn: pd.DataFrame, genome: Genome, settings: Task) -> pd.DataFrame:
+def _with_sequences(drawn: pd.DataFrame, genome: Genome, settings: StartSitesTask) -> pd.DataFrame:
     sequences = np.empty(len(drawn), dtype=object)
     for contig, rows in drawn.groupby("contig", sort=False).indices.items():
         table = drawn.iloc[rows]
@@ -173,8 +185,8 @@ def _with_sequences(drawn: pd.DataFrame, genome: Genome, settings: Task) -> pd.D
             )
         ]
         sequences[rows] = [window.decode() for window in windows]
-    label = (drawn["kind"] == TRUE_SITE).astype(np.int8)
-    return drawn.assign(sequence=sequences, focus=settings.upstream, label=label)
+    target: Any = as_lists((drawn[["kind"]] == TRUE_SITE).to_numpy())
+    return drawn.assign(sequence=sequences, focus=settings.upstream, target=target)
 
 
 def _check_splits(examples: pd.DataFrame, genome: Path) -> None:

@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline_lib.config.finetuning import Task
 from pipeline_lib.config.genome import Assembly
+from pipeline_lib.config.tasks import StartSitesTask
 from pipeline_lib.finetuning.examples import read_examples
 from pipeline_lib.finetuning.sites import build_sites
 from pipeline_lib.genome import prepare_annotation, prepare_genome
@@ -17,10 +17,10 @@ HOLDOUTS = {"valid": {"contigs": ["I", "III"]}, "test": {"contigs": ["VI", "IX"]
 
 
 @pytest.fixture(scope="session")
-def make_task() -> Callable[..., Task]:
+def make_task() -> Callable[..., StartSitesTask]:
     """Return a maker of task settings."""
 
-    def make(**changes: object) -> Task:
+    def make(**changes: object) -> StartSitesTask:
         base = {
             "type": "translation_initiation_sites",
             "assembly": "S288C",
@@ -28,7 +28,7 @@ def make_task() -> Callable[..., Task]:
             "downstream": 150,
             "holdouts": HOLDOUTS,
         }
-        return Task(**(base | changes))
+        return StartSitesTask(**(base | changes))
 
     return make
 
@@ -64,7 +64,7 @@ def sites(yeast: Path, make_task, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="session")
 def examples(sites: Path) -> pd.DataFrame:
     """Return the examples of the demo."""
-    return read_examples(sites / "examples.parquet")
+    return read_examples(sites / "examples.parquet").table
 
 
 @pytest.fixture

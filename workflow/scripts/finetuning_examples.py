@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from pipeline_lib.config.finetuning import Task
+from pipeline_lib.config.tasks import parse_task
 from pipeline_lib.finetuning.sites import build_sites
 from pipeline_lib.job import job
 
@@ -8,7 +8,7 @@ with job(snakemake):
     build_sites(
         Path(snakemake.input.genome[0]).parent,
         Path(snakemake.output.stats).parent,
-        Task(**snakemake.params.settings),
+        parse_task(snakemake.params.settings),
         assembly=snakemake.params.assembly,
         seed=snakemake.params.seed,
     )
