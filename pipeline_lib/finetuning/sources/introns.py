@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import NoReturn
 
@@ -107,7 +108,7 @@ def read_annotation(path: Path) -> list[SplicedGene]:
         gene = parents.get(transcript, transcript).removeprefix("gene:").removeprefix("gene-")
         ordered = sorted(found)
         spans[gene, contig, strand] += [(ordered[0][0], ordered[-1][1])]
-        pairs = zip(ordered[:-1], ordered[1:], strict=True)
+        pairs = pairwise(ordered)
         introns[gene, contig, strand] |= {(a[1], b[0]) for a, b in pairs if a[1] < b[0]}
     return [
         SplicedGene(

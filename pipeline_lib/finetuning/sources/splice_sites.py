@@ -19,10 +19,12 @@ from pipeline_lib.finetuning.raw import Raw
 from pipeline_lib.finetuning.sources.introns import SplicedGene, read_annotation, read_transcripts
 from pipeline_lib.finetuning.sources.windows import (
     bounds,
+    find_contig,
     needs_genome,
     resolve_contigs,
     with_sequences,
 )
+from pipeline_lib.genome.names import nearest, some
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.randomness import named_generator
 
@@ -168,9 +170,15 @@ def _places(letters: NDArray[np.uint8], kind: str, strand: str) -> NDArray[np.in
 def _published_split(
     table: pd.DataFrame, settings: SpliceSitesTask, genome: Genome, left_out: Counter[str]
 ) -> pd.DataFrame:
-    names = list(settings.test_contigs)
-    held = resolve_contigs(names, [0] * len(names), genome, Path("finetuning.tasks"))
-    test = table["contig"].isin(held)
+    held = {name: find_contig(name, genome) for name in settings.test_contigs}
+    if unknown := [name for name, contig in held.items() if contig is None]:
+        raise InputError(
+            f"`test_contigs` names {some(unknown)}, which the genome does not have",
+            path=genome.directory,
+            expected=f"a contig such as {nearest(unknown[0], genome.contigs)}",
+            remedy="correct `test_contigs` of the task",
+        )
+    test = table["contig"].isin(list(held.values()))
     copies = test & table["paralogs"].astype(bool)
     left_out["site on a test contig, of a gene with paralogs"] += int(copies.sum())
     return table.assign(split=np.where(test, "test", "train"))[~copies]

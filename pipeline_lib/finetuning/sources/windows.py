@@ -50,9 +50,30 @@ def resolve_contigs(
     result = []
     for name, line in zip(names, lines, strict=True):
         if name not in found:
-            found[name] = _resolve(name, line, genome, path)
+            contig = find_contig(name, genome)
+            if contig is None:
+                raise InputError(
+                    f"{name!r} names no contig of the genome",
+                    path=path,
+                    where=f"line {line}",
+                    expected=f"a contig such as {nearest(name, genome.contigs)}, or an alias of it",
+                    remedy="use the assembly that the file was made for; contigs.tsv and "
+                    "aliases.tsv of the genome list its names",
+                )
+            found[name] = contig
         result.append(found[name])
     return result
+
+
+def find_contig(name: str, genome: Genome) -> str | None:
+    """Return the genome's own name of a contig, "" if it was left out, None if it is unknown."""
+    for candidate in (name, name.removeprefix("chr"), f"chr{name}"):
+        contig = genome.resolve(candidate)
+        if contig is not None:
+            return contig
+        if candidate in genome.dropped:
+            return ""
+    return None
 
 
 def bounds(
@@ -142,20 +163,3 @@ def tiles(whole: bytes, length: int, offset: int) -> tuple[NDArray[np.int64], ND
         gc[part] = _IS_GC[grid[part]].mean(axis=1)
     usable = known >= 1 - MAX_UNKNOWN_SHARE
     return starts[usable], gc[usable]
-
-
-def _resolve(name: str, line: int, genome: Genome, path: Path) -> str:
-    for candidate in (name, name.removeprefix("chr"), f"chr{name}"):
-        contig = genome.resolve(candidate)
-        if contig is not None:
-            return contig
-        if candidate in genome.dropped:
-            return ""
-    raise InputError(
-        f"{name!r} names no contig of the genome",
-        path=path,
-        where=f"line {line}",
-        expected=f"a contig such as {nearest(name, genome.contigs)}, or an alias of it",
-        remedy="use the assembly that the file was made for; contigs.tsv and aliases.tsv of the "
-        "genome list its names",
-    )
