@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from pipeline_lib.config.base import Name, spread_defaults
 from pipeline_lib.config.finetuning import FinetuningSettings, Pooling, Task
+from pipeline_lib.config.tasks_public import PublicTask
 
 __all__ = ["AnyTask", "FinetuningConfig", "StartSitesTask", "TableTask", "Task", "parse_task"]
 
@@ -109,7 +110,7 @@ class TableTask(Task):
         return self
 
 
-AnyTask = Annotated[StartSitesTask | TableTask, Field(discriminator="type")]
+AnyTask = Annotated[StartSitesTask | TableTask | PublicTask, Field(discriminator="type")]
 _PARSER: TypeAdapter[AnyTask] = TypeAdapter(AnyTask)
 
 
