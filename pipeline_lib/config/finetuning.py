@@ -1,6 +1,6 @@
 """How a model is tuned to a task, and what all tasks have in common."""
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -96,6 +96,20 @@ class Task(FinetuningSettings):
     homology_shared: int = Field(
         20, ge=1, description="Two examples that share this many k-mers are homologous."
     )
+
+    def paths(self) -> list[tuple[str, str]]:
+        """Return the files, folders and patterns that the task names, each with its key."""
+        found = []
+        for key in self.PATHS:
+            value = getattr(self, key)
+            values = (value,) if isinstance(value, str) else value or ()
+            found.extend((key, path) for path in values)
+        return found
+
+    def example_settings(self) -> dict[str, Any]:
+        """Return the settings that decide which examples there are, as plain values."""
+        others = set(FinetuningSettings.model_fields) - {"protocol"}
+        return self.model_dump(mode="json", exclude=others)
 
     @property
     def needs_annotation(self) -> bool:

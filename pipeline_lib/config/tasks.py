@@ -1,7 +1,7 @@
 """Section ``finetuning``: downstream tasks, one class for each type."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, TypeAdapter, model_validator
 
@@ -111,6 +111,12 @@ class TableTask(Task):
 
 
 AnyTask = Annotated[StartSitesTask | TableTask | PublicTask, Field(discriminator="type")]
+TASK_TYPES: dict[str, type[Task]] = {
+    get_args(task.model_fields["type"].annotation)[0]: task
+    for task in get_args(get_args(AnyTask)[0])
+}
+"""The settings class of each type of task."""
+
 _PARSER: TypeAdapter[AnyTask] = TypeAdapter(AnyTask)
 
 

@@ -7,11 +7,13 @@ split is homologous to an example in another.
 """
 
 from collections import Counter
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline_lib.config.tasks import StartSitesTask
 from pipeline_lib.errors import InputError
@@ -27,7 +29,8 @@ from pipeline_lib.finetuning.examples import (
     as_lists,
     write_examples,
 )
-from pipeline_lib.finetuning.homology import find_homology, separate
+from pipeline_lib.finetuning.homology import Homology, find_homology, separate
+from pipeline_lib.finetuning.links import copy_numbers, leak
 from pipeline_lib.finetuning.splits import STRADDLES, Splits
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.progress import progress
@@ -81,13 +84,18 @@ def build_sites(
         examples = _with_sequences(drawn, reader, settings).assign(assembly=assembly)
     sequences = [sequence.encode() for sequence in examples["sequence"]]
     homology = find_homology(sequences, k=settings.homology_kmer, shared=settings.homology_shared)
-    kept = separate(homology, examples["split"].to_numpy().astype("U5"))
+    splits = examples["split"].to_numpy().astype("U5")
+    strict = settings.protocol == "strict"
+    kept = separate(homology, splits) if strict else np.ones(len(splits), dtype=bool)
+    remaining = homology.subset(kept)
     examples["group"] = -1
-    examples.loc[kept, "group"] = homology.subset(kept).groups()
+    examples.loc[kept, "group"] = remaining.groups()
     result = examples[kept].assign(example=np.arange(kept.sum()))
     _check_splits(result, genome)
     stats = {
         "transcripts": sum(len(one.transcripts) for one in coding.values()),
+        "protocol": settings.protocol,
+        "target": {"kind": TARGET.kind, "names": list(TARGET.names)},
         "sites_left_out": dict(sorted(left_out.items())),
         "candidates": _table(candidates),
         "drawn": _table(drawn),
@@ -99,8 +107,10 @@ def build_sites(
             "kept_kmer_share": homology.kept_share,
         },
         "examples": _table(result),
+        "leak": _leak(sequences, remaining, splits, kept),
+        "leak_before": _leak(sequences, homology, splits, np.ones(len(splits), dtype=bool)),
         "provenance": provenance(
-            settings.model_dump(mode="json"),
+            settings.example_settings(),
             inputs={"genome": genome / "genome.fa.gz", "annotation": annotation},
             seed=seed,
         ),
@@ -200,6 +210,16 @@ def _check_splits(examples: pd.DataFrame, genome: Path) -> None:
                 remedy="choose contigs with genes in the task's `holdouts`, and leave some over"
                 " for training",
             )
+
+
+def _leak(
+    sequences: list[bytes],
+    homology: Homology,
+    splits: NDArray[np.str_],
+    kept: NDArray[np.bool_],
+) -> dict[str, float]:
+    copies = copy_numbers(list(compress(sequences, kept)))
+    return leak(splits[kept], lambda some: np.isin(copies, copies[some]), homology.linked_to)
 
 
 def _straddling(groups: Any, splits: Any) -> int:
