@@ -179,15 +179,24 @@ def _completed(
     drawn = draw_groups(groups, strata[pool], wanted, named_generator(seed, "splits"))
     for split in (*wanted, "train"):
         if wanted.get(split, 1.0) > 0 and not (drawn == split).any():
-            largest = int(np.bincount(groups).max())
-            raise InputError(
-                f"no examples are left for split {split!r}: of {len(groups):,} rows, {largest:,} "
-                "belong together, since they are copies, homologous, or of one gene or group",
-                expected="groups small enough to be divided",
-                remedy="raise `homology_shared` of the task, or give a published split or holdouts",
-            )
+            raise _indivisible(split, np.bincount(groups))
     splits[pool] = drawn
     return splits
+
+
+def _indivisible(split: str, sizes: NDArray[np.int64]) -> InputError:
+    rows, largest = int(sizes.sum()), int(sizes.max())
+    if largest == 1:
+        return InputError(
+            f"no examples are left for split {split!r}, since there are {rows:,} rows only",
+            remedy="give the task more rows",
+        )
+    return InputError(
+        f"no examples are left for split {split!r}: of {rows:,} rows, {largest:,} belong together, "
+        "since they are copies, homologous, or of one gene or group",
+        expected="groups small enough to be divided",
+        remedy="raise `homology_shared` of the task, or give a published split or holdouts",
+    )
 
 
 def _strata(table: pd.DataFrame, raw: Raw) -> NDArray[np.int64]:

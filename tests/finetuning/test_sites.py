@@ -125,6 +125,15 @@ def test_a_planted_copy_in_another_split_is_caught(
     kept = read_examples(tmp_path / "sites" / "examples.parquet").table
     train = kept[(kept["split"] == "train") & (kept["kind"] == "tis")]
     assert sorted(train["position"]) == [599, 999, 1399, 1799]
+    assert stats["leak"] == {"exact": 0.0, "homologous": 0.0}
+    # Under the protocol of papers it is left in, and said.
+    paper = make_task(upstream=20, downstream=20, holdouts=hold("b", "c"), protocol="paper")
+    build_sites(folder, tmp_path / "paper", paper, assembly="test", seed=1)
+    counted = read_json(tmp_path / "paper" / "stats.json")
+    everything = read_examples(tmp_path / "paper" / "examples.parquet").of("test")
+    assert counted["leak"] == counted["leak_before"] == stats["leak_before"]
+    assert counted["leak"]["exact"] >= 1 / len(everything)
+    assert counted["homology"]["dropped"]["train"]["tis"] == 0
 
 
 def test_draw_makes_up_for_genes_without_decoys():
