@@ -141,14 +141,11 @@ def pooled(runs: list[Bins]) -> Bins:
     together: dict[float, list[dict[str, float | int]]] = {}
     for bins in runs:
         for place, item in enumerate(bins):
-            # Bins of probabilities lie at the same places in all runs, tenths have a number.
-            key: tuple[float, ...] = (
-                (place,) if "mean_truth" in item else (item["low"], item["high"])
-            )
+            # Bins of probabilities lie at the same places in all runs; tenths are numbered.
+            key = float(place) if "mean_truth" in item else item["low"]
             together.setdefault(key, []).append(item)
     result: Bins = []
-    for key in sorted(together):
-        items = together[key]
+    for _, items in sorted(together.items()):
         sizes = [item["count"] for item in items]
         merged: dict[str, float | int] = {
             "low": min(item["low"] for item in items),
