@@ -11,8 +11,9 @@ import pandas as pd
 
 from pipeline_lib.config.tasks_public import AparentTask
 from pipeline_lib.errors import InputError
-from pipeline_lib.finetuning.examples import Target, as_lists
+from pipeline_lib.finetuning.examples import Target
 from pipeline_lib.finetuning.raw import Raw
+from pipeline_lib.finetuning.sources.classes import as_column
 from pipeline_lib.finetuning.sources.rows import LINE, numbers_of, read_rows, sequences_of
 from pipeline_lib.genome.reader import Genome
 
@@ -55,6 +56,6 @@ def _rows(path: Path) -> pd.DataFrame:
             "sequence": sequences_of(rows, "seq", path),
             "partner": sequences_of(rows, "seq_ext", path),
             "kind": rows["library"].str.strip(),
-            "target": as_lists(shares[:, None]),
+            "target": as_column(shares[:, None]),
         }
     )

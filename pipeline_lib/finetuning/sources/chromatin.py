@@ -7,6 +7,7 @@ that track cover more than half of it; the example is the sequence around the bi
 from collections import Counter
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,9 @@ from scipy import sparse
 from pipeline_lib.config.tasks_public import ChromatinTask
 from pipeline_lib.corpus.bed import BedLine, read_bed
 from pipeline_lib.errors import InputError
-from pipeline_lib.finetuning.examples import Target, as_lists
+from pipeline_lib.finetuning.examples import Target
 from pipeline_lib.finetuning.raw import Raw
+from pipeline_lib.finetuning.sources.classes import as_column
 from pipeline_lib.finetuning.sources.windows import needs_genome, resolve_contigs, with_sequences
 from pipeline_lib.genome.names import some
 from pipeline_lib.genome.reader import Genome
@@ -147,10 +149,11 @@ def _read_peaks(
         )
     renumbered = {names[name]: number for number, name in enumerate(kept)}
     peaks: Peaks = {}
-    for (contig, track), part in table.groupby(["contig", "track"], sort=True):
+    for key, part in table.groupby(["contig", "track"], sort=True):
+        where, track = cast(tuple[str, int], key)
         if track in renumbered:
             merged = Intervals.union(part["start"].to_numpy(), part["end"].to_numpy())
-            peaks.setdefault(str(contig), {})[renumbered[track]] = merged
+            peaks.setdefault(where, {})[renumbered[track]] = merged
     return peaks, tuple(kept)
 
 
@@ -200,7 +203,7 @@ def _windows(
             "position": position,
             "start": start,
             "end": start + settings.context,
-            "target": as_lists(labels[rows].toarray()),
+            "target": as_column(labels[rows].toarray()),
         }
     )
 

@@ -1,11 +1,21 @@
-"""Classes and labels of tables: their names in an order that never depends on the file's."""
+"""Targets as a column of a table, and classes in an order that never depends on the file's."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline_lib.finetuning.examples import Target, as_lists
+from pipeline_lib.finetuning.examples import Target
+
+
+def as_column(values: NDArray[Any]) -> NDArray[np.object_]:
+    """Return rows of shape (examples, width) as a column of float32 arrays."""
+    rows = np.asarray(values, dtype=np.float32)
+    column = np.empty(len(rows), dtype=object)
+    for index, row in enumerate(rows):
+        column[index] = row
+    return column
 
 
 def by_name(labels: Iterable[str]) -> tuple[str, ...]:
@@ -20,9 +30,9 @@ def by_name(labels: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(names))
 
 
-def class_target(labels: Sequence[str]) -> tuple[Target, list[NDArray[np.float32]]]:
+def class_target(labels: Sequence[str]) -> tuple[Target, NDArray[np.object_]]:
     """Return the classes of rows as a target and as the column ``target``."""
     names = by_name(labels)
     index = {name: number for number, name in enumerate(names)}
     values = np.array([index[label] for label in labels], dtype=np.float32)
-    return Target("class", names), as_lists(values[:, None])
+    return Target("class", names), as_column(values[:, None])

@@ -16,6 +16,7 @@ from pipeline_lib.config.tasks_public import DeepSeaTask
 from pipeline_lib.errors import InputError
 from pipeline_lib.finetuning.examples import Target
 from pipeline_lib.finetuning.raw import Raw
+from pipeline_lib.finetuning.sources.classes import as_column
 from pipeline_lib.finetuning.sources.rows import clean_sequence, split_lines
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.genome.source import read_lines
@@ -55,8 +56,9 @@ def read(settings: DeepSeaTask, genome: Genome | None = None, seed: int = 0) -> 
                 path=file,
                 remedy="give the published file" + (", or more of it" if share < 1 else ""),
             )
-        table = pd.DataFrame({"sequence": [row[0] for row in rows]})
-        tables.append(table.assign(target=[row[1] for row in rows], split=split))
+        table = pd.DataFrame({"sequence": [sequence for sequence, _ in rows]})
+        table["target"] = as_column(np.stack([labels for _, labels in rows]))
+        tables.append(table.assign(split=split))
     groups = {name: tuple(range(first, last)) for name, (first, last) in GROUPS.items()}
     target = Target("labels", _names(settings), groups)
     return Raw(pd.concat(tables, ignore_index=True), target, left_out)

@@ -12,8 +12,9 @@ import pandas as pd
 
 from pipeline_lib.config.tasks_public import DeepStarrTask
 from pipeline_lib.errors import InputError
-from pipeline_lib.finetuning.examples import Target, as_lists
+from pipeline_lib.finetuning.examples import Target
 from pipeline_lib.finetuning.raw import Raw
+from pipeline_lib.finetuning.sources.classes import as_column
 from pipeline_lib.finetuning.sources.records import read_records
 from pipeline_lib.finetuning.sources.rows import LINE, numbers_of, read_rows
 from pipeline_lib.genome.reader import Genome
@@ -75,4 +76,4 @@ def _split(path: Path, activity: Path, settings: DeepStarrTask) -> pd.DataFrame:
     columns = ["sequence", "contig", "start", "end", "strand", "kind"]
     levels = [numbers_of(rows, column, activity) for column in settings.target]
     table = pd.DataFrame(found, columns=columns)
-    return table.assign(target=as_lists(np.stack(levels, axis=1)))
+    return table.assign(target=as_column(np.stack(levels, axis=1)))

@@ -11,8 +11,9 @@ import pandas as pd
 
 from pipeline_lib.config.tasks_public import FastaClassesTask
 from pipeline_lib.errors import InputError
-from pipeline_lib.finetuning.examples import MIDDLE, Target, as_lists
+from pipeline_lib.finetuning.examples import MIDDLE, Target
 from pipeline_lib.finetuning.raw import Raw
+from pipeline_lib.finetuning.sources.classes import as_column
 from pipeline_lib.finetuning.sources.records import Example, find_files, place_of, read_records
 from pipeline_lib.genome.names import some
 from pipeline_lib.genome.reader import Genome
@@ -33,7 +34,7 @@ def read(settings: FastaClassesTask, genome: Genome | None = None, seed: int = 0
         If a file is missing or no FASTA, or a record lacks its motif.
     """
     motifs = frozenset(motif.upper() for motif in settings.motifs)
-    rows = []
+    rows: list[tuple[int, str, str, int, str, int, int, str]] = []
     positive = find_files(settings.positive, "FASTA files of positive examples")
     negative = find_files(settings.negative, "FASTA files of negative examples")
     if both := sorted(set(positive) & set(negative)):
@@ -47,7 +48,7 @@ def read(settings: FastaClassesTask, genome: Genome | None = None, seed: int = 0
             rows.extend((label, *_row(one, path, settings, motifs)) for one in read_records(path))
     columns = ["label", "sequence", "kind", "focus", "contig", "start", "end", "strand"]
     table = pd.DataFrame(rows, columns=columns)
-    targets = as_lists(table["label"].to_numpy(np.float32)[:, None])
+    targets = as_column(table["label"].to_numpy(np.float32)[:, None])
     notes: dict[str, object] = {"files": len(positive) + len(negative)}
     table = table.drop(columns="label").assign(target=targets)
     return Raw(table, Target("class", settings.classes), notes=notes)

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline_lib.config.tasks_public import NativePromotersTask
-from pipeline_lib.finetuning.examples import Target, as_lists
+from pipeline_lib.finetuning.examples import Target
 from pipeline_lib.finetuning.raw import Raw
+from pipeline_lib.finetuning.sources.classes import as_column
 from pipeline_lib.finetuning.sources.rows import choices_of, numbers_of, read_rows, sequences_of
 from pipeline_lib.genome.reader import Genome
 
@@ -33,7 +34,7 @@ def read(settings: NativePromotersTask, genome: Genome | None = None, seed: int 
     levels = np.stack(
         [numbers_of(rows, column, path, missing=True) for column in settings.target], axis=1
     )
-    measured = ~np.isnan(levels).all(axis=1)
+    measured = np.asarray(~np.isnan(levels).all(axis=1))
     left_out = Counter({"row without a measurement": int((~measured).sum())})
     kept = measured
     if settings.only_native:
@@ -41,8 +42,8 @@ def read(settings: NativePromotersTask, genome: Genome | None = None, seed: int 
         kept = measured & native
     table = pd.DataFrame(
         {
-            "sequence": sequences_of(rows[kept], "seq", path),
-            "target": as_lists(levels[kept]),
+            "sequence": sequences_of(rows.loc[kept], "seq", path),
+            "target": as_column(levels[kept]),
             "kind": np.where(native[kept], "native", "variant"),
         }
     )

@@ -16,8 +16,9 @@ from scipy.sparse.csgraph import connected_components
 
 from pipeline_lib.config.tasks_public import PairsTask
 from pipeline_lib.errors import InputError
-from pipeline_lib.finetuning.examples import Target, as_lists
+from pipeline_lib.finetuning.examples import Target
 from pipeline_lib.finetuning.raw import Raw
+from pipeline_lib.finetuning.sources.classes import as_column
 from pipeline_lib.finetuning.sources.rows import (
     LINE,
     choices_of,
@@ -71,7 +72,7 @@ def read(settings: PairsTask, genome: Genome | None, seed: int = 0) -> Raw:
     table = _limit_negatives(table, settings.max_negatives, left_out, seed)
     index = (table["label"] == "1").to_numpy(np.float32)
     table = table.rename(columns={"enh": "sequence", "prom": "partner"}).drop(columns="label")
-    table = table.assign(target=as_lists(index[:, None]), assembly=settings.assembly)
+    table = table.assign(target=as_column(index[:, None]), assembly=settings.assembly)
     notes: dict[str, object] = {"groups_of_linked_pairs": int(table["group"].nunique())}
     return Raw(table.reset_index(drop=True), Target("class", CLASSES), left_out, notes)
 

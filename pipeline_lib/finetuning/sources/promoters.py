@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from pipeline_lib.config.tasks_public import PromotersTask
 from pipeline_lib.errors import InputError
-from pipeline_lib.finetuning.examples import Target, as_lists
+from pipeline_lib.finetuning.examples import Target
 from pipeline_lib.finetuning.raw import Raw
+from pipeline_lib.finetuning.sources.classes import as_column
 from pipeline_lib.finetuning.sources.epdnew import Start, read_starts
 from pipeline_lib.finetuning.sources.windows import (
     bounds,
@@ -68,10 +69,10 @@ def read(settings: PromotersTask, genome: Genome | None, seed: int = 0) -> Raw:
     else:
         others = _genomic(promoters, windows, genome, settings, left_out, seed)
     promoters = promoters.drop(columns=["line", "published"])
-    label = np.repeat(np.float32([1, 0]), [len(promoters), len(others)])
+    label = np.repeat([1.0, 0.0], [len(promoters), len(others)])
     table = pd.concat([promoters, others], ignore_index=True)
     table = table.assign(
-        target=as_lists(label[:, None]), focus=settings.upstream, assembly=settings.assembly
+        target=as_column(label[:, None]), focus=settings.upstream, assembly=settings.assembly
     )
     notes: dict[str, object] = {"published_sequences_that_differ_from_the_genome": different}
     return Raw(table, Target("class", CLASSES), left_out, notes)

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from pipeline_lib.config.tasks_public import SpliceSitesTask
 from pipeline_lib.errors import InputError
-from pipeline_lib.finetuning.examples import Target, as_lists
+from pipeline_lib.finetuning.examples import Target
 from pipeline_lib.finetuning.raw import Raw
+from pipeline_lib.finetuning.sources.classes import as_column
 from pipeline_lib.finetuning.sources.introns import SplicedGene, read_annotation, read_transcripts
 from pipeline_lib.finetuning.sources.windows import (
     bounds,
@@ -77,7 +78,7 @@ def read(settings: SpliceSitesTask, genome: Genome | None, seed: int = 0) -> Raw
         table = _published_split(table, settings, genome, left_out)
     index = table["class"].map(CLASSES.index).to_numpy(np.float32)
     table = table.drop(columns=["class", "paralogs"]).assign(
-        target=as_lists(index[:, None]), focus=settings.upstream, assembly=settings.assembly
+        target=as_column(index[:, None]), focus=settings.upstream, assembly=settings.assembly
     )
     notes: dict[str, object] = {
         "genes": len(genes),

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from pipeline_lib.errors import InputError
-from pipeline_lib.genome.names import nearest
+from pipeline_lib.genome.names import nearest, without_version
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.sequence import reverse_complement
 
@@ -71,7 +71,7 @@ def find_contig(name: str, genome: Genome) -> str | None:
         contig = genome.resolve(candidate)
         if contig is not None:
             return contig
-        if candidate in genome.dropped:
+        if candidate in genome.dropped or without_version(candidate) in genome.dropped:
             return ""
     return None
 
@@ -159,7 +159,7 @@ def tiles(whole: bytes, length: int, offset: int) -> tuple[NDArray[np.int64], ND
     step = max(1, (1 << 24) // length)  # 16 MB at a time
     for first in range(0, count, step):
         part = slice(first, first + step)
-        known[part] = _IS_KNOWN[grid[part]].mean(axis=1)
-        gc[part] = _IS_GC[grid[part]].mean(axis=1)
+        known[part] = np.count_nonzero(_IS_KNOWN[grid[part]], axis=1) / length
+        gc[part] = np.count_nonzero(_IS_GC[grid[part]], axis=1) / length
     usable = known >= 1 - MAX_UNKNOWN_SHARE
     return starts[usable], gc[usable]

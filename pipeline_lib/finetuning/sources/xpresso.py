@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from pipeline_lib.config.tasks_public import XpressoTask
 from pipeline_lib.errors import InputError
-from pipeline_lib.finetuning.examples import Target, as_lists
+from pipeline_lib.finetuning.examples import Target
 from pipeline_lib.finetuning.raw import Raw
+from pipeline_lib.finetuning.sources.classes import as_column
 from pipeline_lib.finetuning.sources.rows import (
     LINE,
     choices_of,
@@ -55,9 +56,10 @@ def read(settings: XpressoTask, genome: Genome | None = None, seed: int = 0) -> 
     rows = read_rows(path, [*asked, *(places if column is None else [column])])
     left_out: Counter[str] = Counter()
     level = _column(rows, settings.target, settings, path, missing=True)
-    table = pd.DataFrame({"gene": rows[settings.gene_column], "target": as_lists(level[:, None])})
+    table = pd.DataFrame({"gene": rows[settings.gene_column], "target": as_column(level[:, None])})
     numbers = [_column(rows, name, settings, path) for name in settings.number_columns]
-    table["numbers"] = as_lists(np.stack(numbers, axis=1) if numbers else np.empty((len(rows), 0)))
+    if numbers:
+        table["numbers"] = as_column(np.stack(numbers, axis=1))
     if column is not None:
         table = table.assign(sequence=_cropped(rows, column, settings, path))
     else:
@@ -84,7 +86,7 @@ def _column(
             expected="numbers that are not negative, since log10(x + 0.1) is taken",
             remedy=f"correct the value, or take {name!r} out of `log10_columns`",
         )
-    return np.log10(values + np.float32(ADDED))
+    return np.asarray(np.log10(values + ADDED), dtype=np.float32)
 
 
 def _placed(
