@@ -59,5 +59,5 @@ def build_examples(
 
 def _make(settings: AnyTask, genome: Genome | None, seed: int) -> tuple[Raw, Divided]:
     source = importlib.import_module(f"pipeline_lib.finetuning.sources.{settings.type}")
-    raw: Raw = source.read(settings, genome)
+    raw: Raw = source.read(settings, genome, seed=seed)
     return raw, divide(raw, settings, genome, seed=seed)

@@ -39,8 +39,8 @@ TEXTS = "texts"
 """Column with the texts of the target, as they stand in the file."""
 
 
-def read(settings: TableTask, genome: Genome | None) -> Raw:
-    """Read the file or files of a task.
+def read(settings: TableTask, genome: Genome | None, seed: int = 0) -> Raw:
+    """Read the file or files of a task; nothing is drawn at random.
 
     Sequences may be in lower case, and of RNA; classes are put in order of their names. Rows of
     a Parquet file are counted from 1 in messages.
