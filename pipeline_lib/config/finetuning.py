@@ -99,7 +99,7 @@ class Task(FinetuningSettings):
 
     def paths(self) -> list[tuple[str, str]]:
         """Return the files, folders and patterns that the task names, each with its key."""
-        found = []
+        found: list[tuple[str, str]] = []
         for key in self.PATHS:
             value = getattr(self, key)
             values = (value,) if isinstance(value, str) else value or ()

@@ -48,7 +48,9 @@ def build_examples(
             raw, divided = _make(settings, reader, seed)
     files = source_files(settings)
     check_splits(divided.examples, files[0] if files else directory)
-    inputs = {f"{number} {file.name}": file for number, file in enumerate(files)}
+    inputs: dict[str, str | Path] = {
+        f"{number} {file.name}": file for number, file in enumerate(files)
+    }
     if genome is not None:
         inputs["genome"] = genome / "genome.fa.gz"
     stats = {"type": settings.type, "rows": len(raw.table), **divided.stats}

@@ -89,17 +89,15 @@ def find_links(table: pd.DataFrame, *, k: int, shared: int) -> Links:
     texts = np.concatenate([_canonical([text.encode() for text in one]) for one in columns])
     numbers, different = pd.factorize(texts)
     numbers[texts == b""] = -1
-    numbers = numbers.reshape(len(columns), len(table)).astype(np.int64)
-    copies = pd.factorize(pd.MultiIndex.from_arrays(list(numbers)))[0].astype(np.int64)
+    held = list(numbers.reshape(len(columns), len(table)).astype(np.int64))
+    copies = pd.factorize(pd.MultiIndex.from_arrays(held))[0].astype(np.int64)
     homology = find_homology(list(different), k=k, shared=shared)
     keys = []
     if "gene" in table.columns:
         keys.append(pd.factorize(table["gene"].replace("", None))[0])
     if "group" in table.columns:
         keys.append(pd.factorize(table["group"].where(table["group"] >= 0))[0])
-    return Links(
-        copies, _incidence(list(numbers), len(table)), homology, _incidence(keys, len(table), True)
-    )
+    return Links(copies, _incidence(held, len(table)), homology, _incidence(keys, len(table), True))
 
 
 def copy_numbers(sequences: Sequence[bytes]) -> NDArray[np.int64]:

@@ -84,9 +84,9 @@ def build_sites(
         examples = _with_sequences(drawn, reader, settings).assign(assembly=assembly)
     sequences = [sequence.encode() for sequence in examples["sequence"]]
     homology = find_homology(sequences, k=settings.homology_kmer, shared=settings.homology_shared)
-    splits = examples["split"].to_numpy().astype("U5")
+    split = examples["split"].to_numpy().astype("U5")
     strict = settings.protocol == "strict"
-    kept = separate(homology, splits) if strict else np.ones(len(splits), dtype=bool)
+    kept = separate(homology, split) if strict else np.ones(len(split), dtype=bool)
     remaining = homology.subset(kept)
     examples["group"] = -1
     examples.loc[kept, "group"] = remaining.groups()
@@ -107,8 +107,8 @@ def build_sites(
             "kept_kmer_share": homology.kept_share,
         },
         "examples": _table(result),
-        "leak": _leak(sequences, remaining, splits, kept),
-        "leak_before": _leak(sequences, homology, splits, np.ones(len(splits), dtype=bool)),
+        "leak": _leak(sequences, remaining, split, kept),
+        "leak_before": _leak(sequences, homology, split, np.ones(len(split), dtype=bool)),
         "provenance": provenance(
             settings.example_settings(),
             inputs={"genome": genome / "genome.fa.gz", "annotation": annotation},

@@ -133,15 +133,16 @@ def _with_places(
         end=positions_of(rows, end, path),
         strand=choices_of(rows, strand, ("+", "-"), path) if strand in rows.columns else "+",
     )
-    for row in table.itertuples():
-        length = genome.contigs.get(row.contig) if genome is not None else None
-        past = length is not None and row.end > length
-        if past or row.start >= row.end:
+    columns = (table[name].to_list() for name in (LINE, "contig", "start", "end"))
+    for line, name, first, last in zip(*columns, strict=True):
+        length = genome.contigs.get(name) if genome is not None else None
+        past = length is not None and last > length
+        if past or first >= last:
             raise InputError(
-                f"the place {row.contig}:{row.start:,}-{row.end:,} "
+                f"the place {name}:{first:,}-{last:,} "
                 + ("ends past the contig" if past else "holds no base"),
                 path=path,
-                where=f"line {getattr(row, LINE)}, columns {start!r} and {end!r}",
+                where=f"line {line}, columns {start!r} and {end!r}",
                 expected="start < end" + (f" <= {length:,}" if length is not None else ""),
                 remedy="check that the coordinates are half-open, count from 0, and belong to "
                 "this assembly",
@@ -179,7 +180,7 @@ def _targets(table: pd.DataFrame, settings: TableTask) -> tuple[Target, NDArray[
     if settings.kind == "class":
         _refuse(table, np.isin(texts, NOT_KNOWN), settings, "the class is missing", "a class")
         target, values = class_target(texts[:, 0].tolist())
-        return target, np.stack(values)
+        return target, np.stack(list(values))
     if settings.kind == "labels" and len(settings.target) == 1:
         joined = texts[:, 0]
         if not np.isin(joined, ("0", "1", *NOT_KNOWN)).all():
@@ -188,17 +189,17 @@ def _targets(table: pd.DataFrame, settings: TableTask) -> tuple[Target, NDArray[
             member = np.array([[name in row for name in names] for row in found])
             return Target("labels", names), member.astype(np.float32)
     flat = pd.to_numeric(pd.Series(texts.ravel()), errors="coerce").to_numpy(np.float64)
-    values_ = flat.reshape(texts.shape)
+    numbers = flat.reshape(texts.shape)
     missing = np.isin(texts, NOT_KNOWN)
     if settings.kind == "labels":
-        wrong = ~missing & ~np.isin(values_, (0.0, 1.0))
+        wrong = ~missing & ~np.isin(numbers, (0.0, 1.0))
         _refuse(table, wrong, settings, "is no label", "0, 1, or nothing where it is not known")
     else:
         alone = len(settings.target) == 1
-        wrong = ~np.isfinite(values_) & ~(missing & (not alone))
+        wrong = ~np.isfinite(numbers) & ~(missing & (not alone))
         expected = "a finite number" + ("" if alone else ", or NA where nothing was measured")
         _refuse(table, wrong, settings, "is not a number", expected)
-    return Target(settings.kind, settings.target), values_.astype(np.float32)
+    return Target(settings.kind, settings.target), numbers.astype(np.float32)
 
 
 def _refuse(
