@@ -87,3 +87,25 @@ def test_too_few_examples_are_refused_before_anything_is_written(tmp_path, rando
     ):
         build_examples(tmp_path / "out", task, seed=1)
     assert not (tmp_path / "out").exists()
+
+
+def test_places_are_split_by_held_out_intervals(tmp_path, small_genome, random_dna):
+    gene = "a test CDS 100 200 . + 0 ID=c"
+    folder = small_genome({"a": random_dna(4000, 1), "b": random_dna(2000, 2)}, [gene])
+    rows = [(name, start, start + 100) for name, end in (("a", 4000), ("b", 2000))
+            for start in range(0, end, 100)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=["contig", "start", "end"])
+    table.assign(label=np.arange(60) % 2).to_csv(tmp_path / "places.tsv", sep="\t", index=False)
+    (tmp_path / "held.bed").write_text("a\t0\t950\n")
+    holdouts = {"valid": {"contigs": ["b"]}, "test": {"bed": str(tmp_path / "held.bed")}}
+    values = {"type": "table", "file": str(tmp_path / "places.tsv"), "assembly": "mine"}
+    task = parse_task({**values, "holdouts": holdouts})
+    build_examples(tmp_path / "out", task, genome=folder, seed=1)
+    found = read_examples(tmp_path / "out" / "examples.parquet").table
+    expected = ["valid" if c == "b" else "test" if e <= 950 else "train" for c, _, e in rows]
+    places = zip(found["contig"], found["start"], found["end"], strict=True)
+    del expected[9], rows[9]  # a:900-1000 is held out in part
+    assert list(places) == rows and found["split"].tolist() == expected
+    stats = read_json(tmp_path / "out" / "stats.json")
+    assert stats["rows_left_out"] == {"across the border of a holdout": 1}
+    assert "genome" in stats["provenance"]["inputs"]
