@@ -132,12 +132,17 @@ def _presets(folder: Path) -> list[Path]:
 def _read_tasks(
     values: Mapping[str, Any], files: Sequence[str | Path], folders: Iterable[Path]
 ) -> dict[str, Any]:
-    """Read the tasks of the run that the configuration does not define from their own files."""
+    """Read tasks from their own files: those of the run, and those changed in some keys only."""
     presets, defined = task_presets(folders), defined_tasks(values)
+    changed = [
+        name
+        for name, entry in defined.items()
+        if name in presets and isinstance(entry, Mapping) and "type" not in entry
+    ]
     found: dict[str, Any] = {}
-    for wanted in wanted_tasks(values):
+    for wanted in dict.fromkeys([*changed, *wanted_tasks(values)]):
         name = wanted if wanted in presets else wanted.removesuffix(PAPER)
-        if wanted in defined or name in defined:
+        if name in found or (name not in changed and {wanted, name} & defined.keys()):
             continue
         if name not in presets:
             near = nearest_tasks(name, {**defined, **presets})
@@ -155,7 +160,7 @@ def _read_tasks(
         section = values.get("finetuning")
         shared = spread_defaults({**(section or {}), "tasks": {name: task}}, "tasks")
         _load(_task_class(task, presets[name]), shared["tasks"][name], [presets[name]])
-        found[name] = task
+        found[name] = merge(task, defined.get(name, {}))
     return found
 
 

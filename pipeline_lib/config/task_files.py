@@ -44,12 +44,12 @@ def with_tasks(values: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str,
     values
         Configuration, not yet checked.
     found
-        Tasks of `run.tasks` that were read from files of their own.
+        Tasks that were read from files of their own, with the changes that ``values`` make.
     """
     section = values.get("finetuning") or {}
     if not isinstance(section, Mapping) or not isinstance(section.get("tasks") or {}, Mapping):
         return dict(values)  # something is wrong: said elsewhere
-    tasks: dict[str, Any] = {**found, **defined_tasks(values)}
+    tasks: dict[str, Any] = {**defined_tasks(values), **found}
     for name in wanted_tasks(values):
         base = tasks.get(name.removesuffix(PAPER))
         if name not in tasks and isinstance(base, Mapping):

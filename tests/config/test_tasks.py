@@ -108,7 +108,10 @@ def test_tasks_are_read_from_files_of_their_own(demo: Values, presets: Path) -> 
     config = load_config(demo)
     assert config.run.tasks == ("other", "other.paper")
     assert config.finetuning.tasks["other.paper"].epochs == 3
-    # What the configuration itself says of a task of this name wins.
+    # Some keys may be changed; a whole task of this name takes the place of the file.
+    demo["finetuning"]["tasks"]["other"] = {"epochs": 4, "protocol": "strict"}
+    changed = load_config(demo).finetuning.tasks["other"]
+    assert (changed.epochs, changed.paths()) == (4, [("file", "a.csv")])
     demo["finetuning"]["tasks"]["other"] = {"type": "table", "file": "b.csv"}
     assert load_config(demo).finetuning.tasks["other"].paths() == [("file", "b.csv")]
 
@@ -136,7 +139,7 @@ def test_an_unknown_task_names_the_nearest(demo: Values, presets: Path, tmp_path
     demo["run"]["tasks"] = ["promoter"]
     text = error_of(demo, tmp_path)
     assert "changed.yaml, line 4: `run.tasks` names 'promoter'" in text
-    assert "write 'promoters', or add config/tasks/promoter.yaml" in text
+    assert "write 'promoters'" in text and "or add config/tasks/promoter.yaml" in text
 
 
 def test_files_of_a_task(
@@ -170,3 +173,15 @@ def test_tasks_without_an_assembly_need_no_genome(demo: Values) -> None:
     assert needed_assemblies(config) == ["S288C"]  # of the corpus
     demo["finetuning"]["tasks"]["mine"]["assembly"] = "other"
     assert needed_assemblies(load_config(demo)) == ["S288C", "other"]
+
+
+def test_all_shipped_tasks_can_be_named_in_a_run(root: Path, demo: Values) -> None:
+    files = sorted((root / "config" / "tasks").glob("*.yaml"))
+    demo["run"]["tasks"] = [file.stem for file in files]
+    for file in files:
+        name = read_yaml(file).get("assembly")
+        source = {"path": "genome.fa", "annotation": "genes.gff3"}
+        demo["genome"]["assemblies"] |= {name: source} if name else {}
+    config = load_config(demo)
+    bases = {name.removesuffix(".paper") for name in config.run.tasks}
+    assert bases == {file.stem for file in files} and len(files) >= 50
