@@ -29,10 +29,13 @@ CHANNELS = 32
 SEGMENTS = 8
 LONGEST = 16_384
 BATCH = 64
-MOST_EPOCHS = 20
 FEWEST_EPOCHS = 5
+MANY_EPOCHS = 20
+"""Most epochs, unless they are fewer steps than this:"""
+FEWEST_STEPS = 600
 PATIENCE = 3
-LEARNING_RATE = 2e-3
+LEARNING_RATES = {"layers": 2e-3, "head": 2e-3, "given": 0.05}
+"""Numbers given with a sequence are few: they are to be used before the layers learn by heart."""
 SCORING_BASES = 2_000_000
 
 Floats = NDArray[np.floating]
@@ -59,7 +62,15 @@ class Network(nn.Module):
             layers += [nn.BatchNorm1d(CHANNELS), nn.ReLU(), nn.MaxPool1d(4, ceil_mode=True)]
         self.layers = nn.Sequential(*layers, nn.AdaptiveMaxPool1d(SEGMENTS))
         self.dropout = nn.Dropout(0.3)
-        self.head = nn.Linear(CHANNELS * SEGMENTS * sequences + numbers, outputs)
+        self.head = nn.Linear(CHANNELS * SEGMENTS * sequences, outputs)
+        self.given = nn.Linear(numbers, outputs, bias=False) if numbers else None
+        if self.given is not None:
+            nn.init.zeros_(self.given.weight)
+
+    @property
+    def trained(self) -> list[str]:
+        """Names of the parts that have weights."""
+        return ["layers", "head", *(["given"] if self.given is not None else [])]
 
     def forward(self, sequences: list[Tensor], numbers: Tensor) -> Tensor:
         """Return logits or numbers; shape (batch, outputs).
@@ -72,8 +83,8 @@ class Network(nn.Module):
             Shape (batch, numbers).
         """
         found = [self.layers(_one_hot(codes)).flatten(1) for codes in sequences]
-        logits: Tensor = self.head(torch.cat([self.dropout(torch.cat(found, 1)), numbers], 1))
-        return logits
+        logits: Tensor = self.head(self.dropout(torch.cat(found, 1)))
+        return logits if self.given is None else logits + self.given(numbers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,9 +209,15 @@ def _train(
     """Train with early stopping; the weights are those of the best epoch afterwards."""
     network.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     epochs, size = plan(len(train), inputs.bases, settings.cnn_bases)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
+    parts = {name: list(getattr(network, name).parameters()) for name in network.trained}
+    groups = [{"params": weights, "lr": LEARNING_RATES[name]} for name, weights in parts.items()]
+    optimizer = torch.optim.AdamW(groups, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, LEARNING_RATE, total_steps=epochs * math.ceil(size / BATCH)
+        optimizer,
+        [LEARNING_RATES[name] for name in parts],
+        total_steps=epochs * math.ceil(size / BATCH),
+        div_factor=3,
+        pct_start=0.2,
     )
     generator = named_generator(seed, "cnn")
     history: list[dict[str, float]] = []
@@ -220,7 +237,7 @@ def _train(
         history.append({"epoch": epoch, "loss": total / size, "valid_loss": held_out})
         if held_out < best:
             best, best_epoch, state = held_out, epoch, copy.deepcopy(network.state_dict())
-        elif epoch - best_epoch >= PATIENCE:
+        elif epoch - best_epoch >= max(PATIENCE, epochs // 5):
             break
     network.load_state_dict(state)
     return history
@@ -237,7 +254,8 @@ def plan(examples: int, bases: int, most: int) -> tuple[int, int]:
         Bases to be read in all.
     """
     affordable = max(BATCH, most // max(bases, 1))
-    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, affordable // examples))
+    wanted = max(MANY_EPOCHS, math.ceil(FEWEST_STEPS / math.ceil(examples / BATCH)))
+    epochs = min(wanted, max(FEWEST_EPOCHS, affordable // examples))
     return epochs, min(examples, max(BATCH, affordable // epochs))
 
 

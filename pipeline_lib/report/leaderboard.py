@@ -5,7 +5,6 @@ and published, the two scores stand beside each other, with what leaks in the pu
 """
 
 import math
-from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -88,59 +87,64 @@ def _costs(folder: Path, model: str, task: str, family: str, launched: bool) -> 
 
 
 def _draw(frame: pd.DataFrame, outputs: Outputs) -> None:
-    tasks = list(dict.fromkeys(frame["task"]))
-    means = _mean_ranks(frame) if len(tasks) > 1 else None
+    shown = frame[frame["family"] != "constant"]  # the dashed line of chance says it
+    tasks = list(dict.fromkeys(shown["task"]))
+    means = _mean_ranks(shown) if len(tasks) > 1 else None
     panels = len(tasks) + (means is not None)
     columns = min(panels, PANELS)
-    most = int(frame.groupby("task")["who"].nunique().max())
+    most = int(shown.groupby("task")["who"].nunique().max())
     lines = math.ceil(panels / columns)
     figure, axes = canvas(
-        columns, lines, width=max(7.5, 4.4 * columns), height=(0.36 * most + 1.9) * lines
+        columns, lines, width=max(7.5, 4.4 * columns), height=(0.44 * most + 1.7) * lines + 0.3
     )
     if means is not None:
         _ranks(axes[0], means)
     for axis, task in zip(axes[panels - len(tasks) :], tasks, strict=False):
-        _panel(axis, frame[frame["task"] == task])
+        _panel(axis, shown[shown["task"] == task])
     for axis in axes[panels:]:
         axis.set_visible(False)
-    if (frame["protocol"] == "paper").any():
+    if (shown["protocol"] == "paper").any():
         marks = [axes[-1].plot([], [], mark, color=GREY, mfc=fill)[0]
                  for mark, fill in (("o", GREY), ("s", "white"))]  # fmt: skip
-        words = ["strict: homologous sequences are in one split", "split as published"]
+        words = ["homologous sequences are in one split", "split as published"]
         figure.legend(marks, words, loc="outside lower center", ncols=2, fontsize=9)
-    shown = frame.drop(columns=["family", "chance"])
-    publish(figure, shown, outputs, title="Models on tasks")
+    publish(figure, frame.drop(columns=["family", "chance"]), outputs, title="Models on tasks")
 
 
 def _panel(axis: Axes, part: pd.DataFrame) -> None:
     """Draw one task: who is best stands highest, by the strict protocol if there is one."""
+    both = part["protocol"].nunique() > 1
     leading = "strict" if (part["protocol"] == "strict").any() else "paper"
     order = part[part["protocol"] == leading].sort_values("value", ascending=False)
     places = {who: place for place, who in enumerate(dict.fromkeys([*order["who"], *part["who"]]))}
-    values: dict[str, list[float]] = defaultdict(list)
     for row in part.to_dict("records"):
-        place, colour = places[row["who"]], COLOURS[row["family"]]
-        values[row["who"]].append(row["value"])
-        strict = row["protocol"] == "strict"
+        strict, colour = row["protocol"] == "strict", COLOURS[row["family"]]
+        place = places[row["who"]] + (0.14 if strict else 0.42) * both
         spread = [[max(row["value"] - row["low"], 0)], [max(row["high"] - row["value"], 0)]]
         axis.errorbar(
-            [row["value"]], [place], xerr=np.nan_to_num(spread), fmt="o" if strict else "s",
-            color=colour, mfc=colour if strict else "white", capsize=2.5, markersize=5.5,
+            [row["value"]], [place - 0.28 * both], xerr=np.nan_to_num(spread), color=colour,
+            fmt="o" if strict else "s", mfc=colour if strict else "white", capsize=2.5,
+            markersize=5.5,
         )  # fmt: skip
-        if strict or leading == "paper":
-            axis.annotate(
-                f"{row['value']:.3f}", (row["value"], place), xytext=(0, 6), ha="center",
-                textcoords="offset points", fontsize=8, color="#333333",
-            )  # fmt: skip
-    for who, found in values.items():
-        axis.plot(found, [places[who]] * len(found), color=LIGHT, linewidth=3, zorder=0)
+        axis.annotate(
+            "not defined" if math.isnan(row["value"]) else f" {row['value']:.3f}",
+            (1.0, place - 0.28 * both), xycoords=("axes fraction", "data"), va="center",
+            fontsize=8.5, color="#333333" if strict or not both else GREY,
+        )  # fmt: skip
     chance = part["chance"].iloc[0]
     if not pd.isna(chance):
         axis.axvline(chance, color=GREY, linewidth=1, linestyle="--", zorder=0)
+    for border in range(len(places) - 1):
+        axis.axhline(border + 0.5, color=LIGHT, linewidth=0.6, zorder=0)
     axis.set_yticks(list(places.values()), list(places), fontsize=9)
-    axis.set_ylim(len(places) - 0.5, -0.7)
+    axis.set_ylim(len(places) - 0.5, -0.5)
     axis.set_xlabel(part["metric"].iloc[0], fontsize=10)
-    axis.set_title(str(part["task"].iloc[0]) + _leak_note(part), fontsize=11)
+    note = _leak_note(part)
+    axis.set_title(str(part["task"].iloc[0]), fontsize=11, pad=18 if note else 6)
+    axis.annotate(
+        note, (0, 1), xycoords="axes fraction", xytext=(0, 5), textcoords="offset points",
+        fontsize=9, color="#555555",
+    )  # fmt: skip
 
 
 def _leak_note(part: pd.DataFrame) -> str:
@@ -148,7 +152,7 @@ def _leak_note(part: pd.DataFrame) -> str:
     leaks = part[(part["protocol"] == "paper") & part[column].notna()]
     if leaks.empty:
         return ""
-    return f"\nas published, {leaks[column].iloc[0]:.0%} of the test leaks"
+    return f"as published: {leaks[column].iloc[0]:.0%} of test examples known from training"
 
 
 def _mean_ranks(frame: pd.DataFrame) -> pd.Series:

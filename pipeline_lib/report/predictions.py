@@ -87,7 +87,9 @@ def _confusion(values: dict[str, Any], outputs: Outputs) -> None:
                     color=colour, fontsize=9,
                 )  # fmt: skip
     if len(names) <= MOST_NAMED:
-        left.set_xticks(places, names, rotation=45, ha="right", rotation_mode="anchor")
+        left.set_xticks(places, names)
+        if max(map(len, names)) > 3:
+            left.tick_params(axis="x", rotation=45)
         left.set_yticks(places, names)
         right.set_yticks(places, [])
     left.set(xlabel="called", ylabel="is", title=f"{values['model']}, share of each class")
@@ -141,15 +143,14 @@ def _labels(values: dict[str, Any], table: pd.DataFrame, outputs: Outputs) -> No
         columns = [f"auroc {run}" for run in _runs(table, family, "auroc ")]
         frame[f"AUROC, {NAMES[family]}"] = table[columns].mean(axis=1)
     figure, (left, right) = canvas(2, width=10, height=4.6)
-    low = float(np.nanmin(frame[[f"AUROC, {NAMES[f]}" for f in families]].to_numpy()))
-    bins = np.linspace(min(0.45, np.floor(low * 20) / 20), 1, 40)
+    low = _low(frame[[f"AUROC, {NAMES[f]}" for f in families]])
+    bins = np.linspace(low, 1, 41)
     for family in families:
         found = frame[f"AUROC, {NAMES[family]}"].dropna()
         left.hist(
             found, bins.tolist(), histtype="step", linewidth=1.8, color=COLOURS[family],
-            label=f"{NAMES[family]}: {_score(values, family, 'median_auroc')}",
+            label=f"{NAMES[family]}: median {_number(values, family, 'median_auroc')}",
         )  # fmt: skip
-    left.axvline(0.5, color=GREY, linewidth=1, linestyle="--", zorder=0)
     left.set(xlabel="AUROC of a label", ylabel="labels", title="Labels by AUROC")
     left.set_ylim(top=left.get_ylim()[1] * 1.35)
     left.legend(fontsize=9, loc="upper left")
@@ -166,7 +167,7 @@ def _against(axis: Axes, frame: pd.DataFrame, other: str) -> None:
     for colour, group in zip(_palette(len(groups)), groups, strict=True):
         part = frame[frame["group"] == group]
         axis.scatter(part[x], part[y], 12, alpha=0.6, color=colour, linewidths=0, label=group)
-    ends = [min(0.45, np.nanmin(frame[[x, y]].to_numpy())), 1]
+    ends = [_low(frame[[x, y]]), 1]
     axis.plot(ends, ends, color=GREY, linewidth=1, linestyle="--", zorder=0)
     better = float((frame[y] > frame[x])[frame[x].notna() & frame[y].notna()].mean())
     axis.set(xlabel=x, ylabel=y, title=f"Better than the baseline: {better:.0%} of labels")
@@ -190,10 +191,20 @@ def _runs(table: pd.DataFrame, family: str, prefix: str = "") -> list[str]:
     return [name for name in names if name.rpartition("-")[0] == family or name == family]
 
 
+def _low(areas: pd.DataFrame) -> float:
+    """Return where an axis of areas begins: a twentieth below the lowest."""
+    known = areas.to_numpy()[areas.notna().to_numpy()]
+    return min(0.95, float(np.floor(known.min(initial=1.0) * 20) / 20))
+
+
 def _score(values: dict[str, Any], family: str, metric: str) -> str:
-    value = values["scores"][family][metric]["value"]
-    return f"{METRICS[metric].label} {'not defined' if value is None else f'{value:.3f}'}"
+    return f"{METRICS[metric].label} {_number(values, family, metric)}"
 
 
 def _label(values: dict[str, Any], family: str, metric: str) -> str:
-    return f"{NAMES[family]}: {values['scores'][family][metric]['value']:.3f}"
+    return f"{NAMES[family]}: {_number(values, family, metric)}"
+
+
+def _number(values: dict[str, Any], family: str, metric: str) -> str:
+    value = values["scores"][family][metric]["value"]
+    return "not defined" if value is None else f"{value:.3f}"

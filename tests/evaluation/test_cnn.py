@@ -12,20 +12,20 @@ from scipy.stats import pearsonr
 from sklearn.metrics import roc_auc_score
 
 from pipeline_lib.config.evaluation import EvaluationConfig
-from pipeline_lib.evaluation.cnn import BATCH, FEWEST_EPOCHS, MOST_EPOCHS, evaluate_cnn, loss, plan
+from pipeline_lib.evaluation.cnn import BATCH, FEWEST_EPOCHS, evaluate_cnn, loss, plan
 from pipeline_lib.evaluation.features import base_table
 from pipeline_lib.evaluation.predictions import read_predictions
 from pipeline_lib.finetuning.examples import Examples, Target, as_lists, write_examples
 from pipeline_lib.sequence import base_codes
 from tests.evaluation import tasks
 
-SETTINGS = EvaluationConfig(cnn_bases=400_000)
+SETTINGS = EvaluationConfig(cnn_bases=500_000)
 
 
-def run(tmp_path, examples: Examples, settings=SETTINGS, seed=1):
+def run(tmp_path, examples: Examples, settings=SETTINGS):
     write_examples(tmp_path / "examples.parquet", examples)
     evaluate_cnn(
-        tmp_path / "examples.parquet", tmp_path / "out.parquet", settings, seed=seed, threads=1
+        tmp_path / "examples.parquet", tmp_path / "out.parquet", settings, seed=1, threads=1
     )
     held = examples.table[examples.table["split"] != "train"]
     scores = read_predictions(tmp_path / "out.parquet", held, examples.target.outputs)
@@ -49,6 +49,7 @@ def test_labels_of_which_some_are_unknown(tmp_path):
     truth = examples.of("test").targets()
     known = ~np.isnan(truth[:, 0])
     assert roc_auc_score(truth[known, 0], scores[test][known, 0]) > 0.8
+    assert roc_auc_score(truth[known, 0], scores[test][known, 1]) < 0.7
     assert ((scores >= 0) & (scores <= 1)).all()
 
 
@@ -80,7 +81,7 @@ def test_the_same_seed_gives_the_same_bytes_and_test_examples_change_nothing(tmp
 @given(st.integers(1, 10**6), st.integers(1, 10**4), st.integers(1_000, 10**8))
 def test_no_more_is_read_than_allowed(examples, bases, most):
     epochs, size = plan(examples, bases, most)
-    assert FEWEST_EPOCHS <= epochs <= MOST_EPOCHS
+    assert epochs >= FEWEST_EPOCHS
     assert 1 <= size <= examples
     assert epochs * size * bases <= most or size <= BATCH
 
