@@ -1,7 +1,7 @@
 """Two classes in FASTA files of their own, as DeepGSR publishes signals of genes.
 
 The records of DeepGSR hold a motif with 300 bases on either side. Positives are named by a place
-of the genome, 200 bases longer than the sequence and with the same middle.
+of the genome, 200 bases longer than the sequence and with the same middle but for three bases.
 """
 
 from pathlib import Path
