@@ -80,7 +80,7 @@ def test_what_is_not_known_teaches_nothing(name):
         float(objective.loss(outputs[row : row + 1].detach(), truth[row : row + 1]))
         for row in range(len(truth))
     ]
-    assert float(loss) == pytest.approx(sum(each), rel=1e-4)
+    assert float(loss.detach()) == pytest.approx(sum(each), rel=1e-4)
     assert objective.weight(np.full((3, target.width), np.nan, dtype=np.float32)) == 0
 
 

@@ -102,7 +102,7 @@ def test_numbers_given_with_a_sequence_are_seen(tokenizer, tmp_path):
     train, valid, test = encode(toys.Examples(table, toys.CLASSES), tokenizer)
     probe = make_probe(toys.CLASSES, train, tmp_path)
     probe.fit(train, valid)
-    assert probe.objective.quality(test.targets, probe.score(test)) == 1
+    assert probe.objective.quality(test.targets, probe.score(test)) > 0.95
 
 
 def test_the_encoder_reads_every_example_once(tokenizer, tmp_path):

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from pipeline_lib.errors import InputError
-from pipeline_lib.finetuning.examples import Examples, write_examples
+from pipeline_lib.finetuning.examples import Examples, as_lists, write_examples
 from pipeline_lib.finetuning.losses import make_objective
 from pipeline_lib.finetuning.tune import finetune, load_tuned
 from pipeline_lib.models.adapters import native_adapter
@@ -21,6 +21,7 @@ METHODS = {
     "lora": {"method": "lora", "learning_rate": 2e-2, "lora_rank": 4},
     "probe": {"method": "probe"},
 }
+QUICKER = (("two", "lora"), ("numbers", "lora"), ("three", "probe"), ("labels", "probe"))
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +77,12 @@ def history(folder):
     return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", toys.TARGETS)
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [*((name, "full") for name in toys.TARGETS), *QUICKER],
+)
 def test_solvable_tasks_are_solved_and_the_folder_gives_the_same_scores(tune, name, method):
-    examples = toys.make_examples(toys.TARGETS[name])
+    examples = toys.make_examples(toys.TARGETS[name], 400)
     folder = tune(examples, **METHODS[method])
     assert reached(folder, examples) > 0.85
     lines = history(folder)
@@ -91,7 +94,7 @@ def test_solvable_tasks_are_solved_and_the_folder_gives_the_same_scores(tune, na
     again = scorer.score(examples.of("test").table.drop(columns="target"))
     np.testing.assert_allclose(again, written(folder)[1], rtol=1e-5)
     if method != "probe":
-        assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+        assert [line["epoch"] for line in lines] == [1, 2, 3]
         assert lines[-1]["loss"] < lines[0]["loss"]
     if name in ("two", "three"):
         np.testing.assert_allclose(again.sum(axis=1), 1, atol=1e-6)
@@ -116,19 +119,28 @@ def test_the_methods_change_what_they_say(tune, model):
         assert f"Method `{method}`" in card and "(decoy, tis)" in card
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("name", ["two", "labels", "numbers"])
+@pytest.mark.parametrize(
+    ("name", "method"),
+    [
+        ("two", "full"),
+        ("labels", "full"),
+        ("numbers", "full"),
+        ("two", "lora"),
+        ("numbers", "probe"),
+    ],
+)
 def test_test_examples_teach_nothing(tune, name, method):
     """Other test examples, far from all others in all they hold, leave every weight as it is."""
     examples = toys.make_examples(toys.TARGETS[name], 96)
-    numbers = np.arange(96, dtype=np.float32)[:, None]
-    table = examples.table.assign(numbers=list(numbers))
-    other = table.copy()
-    for row in np.flatnonzero(table["split"] == "test"):
-        other.at[row, "sequence"] = "ACGGT" * 3
-        other.at[row, "numbers"] = np.array([1e6], dtype=np.float32)
-        other.at[row, "target"] = 1 - examples.targets()[row]
-        other.at[row, "focus"] = 1
+    numbers, targets = np.arange(96, dtype=np.float32)[:, None], examples.targets()
+    table = examples.table.assign(numbers=as_lists(numbers))
+    test = (table["split"] == "test").to_numpy()
+    other = table.assign(
+        sequence=table["sequence"].where(~test, "ACGGT" * 3),
+        focus=table["focus"].where(~test, 1),
+        numbers=as_lists(np.where(test[:, None], 1e6, numbers)),
+        target=as_lists(np.where(test[:, None], 1 - targets, targets)),
+    )
     contents = []
     for run, rows in (("one", table), ("other", other)):
         folder = tune(Examples(rows, examples.target), run, epochs=1, **METHODS[method])
@@ -158,8 +170,8 @@ def test_numbers_and_crops_are_taken_as_in_training(tune):
     examples = toys.make_examples(count=480)
     values = 1e4 + 10 * examples.targets() + np.random.default_rng(1).normal(size=(480, 1))
     table = examples.table.assign(numbers=list(values.astype(np.float32)))
-    table["sequence"] = "ACGTT" * 40 + table["sequence"] + "ACGGC" * 40
-    table["focus"] += 200
+    table["sequence"] = "ACGTT" * 12 + table["sequence"] + "ACGGC" * 12
+    table["focus"] += 60
     examples = Examples(table, examples.target)
     with pytest.raises(InputError, match="reads 64 at most"):
         tune(examples)
@@ -188,24 +200,22 @@ def test_a_scorer_needs_sequences_alone(tune):
     ("family", "pooling", "method"),
     [
         ("gpt2", "mean", "full"),
-        ("gpt2", "cls", "lora"),
         ("gpt2", "center", "probe"),
-        ("hyena", "mean", "lora"),
-        ("hyena", "center", "full"),
+        ("hyena", "center", "lora"),
     ],
 )
 def test_models_of_the_next_token_are_tuned_too(tune, tokenizer, tmp_path, family, pooling, method):
     shape = toys.HYENA if family == "hyena" else toys.GPT
     source = toys.write_model(tmp_path / "source", tokenizer, shape)
     examples = toys.make_examples()
-    changes = {**METHODS[method], "epochs": 12, "pooling": pooling, "learning_rate": 1e-2}
+    changes = {**METHODS[method], "epochs": 4, "pooling": pooling, "learning_rate": 2e-2}
     folder = tune(examples, source=source, **changes)
     assert reached(folder, examples) > 0.8
     again = load_tuned(folder / "model").score(examples.of("test").table)
     np.testing.assert_allclose(again, written(folder)[1], rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", ["full", "lora"])
 def test_a_seed_gives_the_same_bytes(tune, method):
     examples = toys.make_examples(count=120)
 

@@ -56,8 +56,8 @@ def write_model(folder: Path, tokenizer: Path, shape: AnyArchitecture = SHAPE) -
 def make_task(**changes: Any) -> AnyTask:
     """Return settings with which the tasks below are solved."""
     base = {
-        "type": "table", "file": "examples.csv", "epochs": 4, "batch_size": 16,
-        "learning_rate": 3e-3, "pooling": "center",
+        "type": "table", "file": "examples.csv", "epochs": 3, "batch_size": 16,
+        "learning_rate": 5e-3, "pooling": "center",
     }  # fmt: skip
     return parse_task(base | changes)
 
