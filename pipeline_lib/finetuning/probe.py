@@ -31,6 +31,8 @@ from pipeline_lib.progress import progress
 PENALTIES = (1e4, 1e3, 1e2, 10.0, 1.0)
 """Weights of the squared norm of the coefficients, tried in this order."""
 ITERATIONS = 1000
+ROWS = 16_384
+"""Examples whose labels are compared at a time."""
 
 Features = NDArray[np.float32]
 Linear = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -157,24 +159,19 @@ def _solve(
 ) -> Linear:
     """Fit a linear model to features of mean 0 and deviation 1."""
     if isinstance(objective, SeveralClasses):
-        weights = dict(enumerate(objective.weights.tolist()))
-        return _logistic(features, truth[:, 0].astype(np.int64), penalty, weights)
-    if isinstance(objective, Measurements):
-        truth = objective.scaler.apply(truth)
-    solve = _label if isinstance(objective, Labels) else _number
-    found = []
-    for column, wanted in enumerate(truth.T):
-        known = np.isfinite(wanted)
-        present = objective.weights[column] if isinstance(objective, Labels) else 1.0
-        own = features if known.all() else features[known]
-        found.append(solve(own, wanted[known], penalty, float(present)))
-    return np.stack([weight for weight, _ in found]), np.array([bias for _, bias in found])
+        return _classes(features, truth[:, 0].astype(np.int64), penalty, objective.weights)
+    if isinstance(objective, Labels):
+        return _labels(features, truth, penalty, objective)
+    assert isinstance(objective, Measurements)
+    return _numbers(features, objective.scaler.apply(truth), penalty)
 
 
-def _logistic(
-    features: Features, labels: NDArray[np.int64], penalty: float, weights: dict[int, float]
+def _classes(
+    features: Features, labels: NDArray[np.int64], penalty: float, weights: NDArray[np.float32]
 ) -> Linear:
-    model = LogisticRegression(C=1 / penalty, class_weight=weights, max_iter=ITERATIONS)
+    model = LogisticRegression(
+        C=1 / penalty, class_weight=dict(enumerate(weights.tolist())), max_iter=ITERATIONS
+    )
     model.fit(features, labels)
     weight, bias = model.coef_.astype(np.float64), model.intercept_.astype(np.float64)
     if len(weight) > 1:
@@ -183,19 +180,64 @@ def _logistic(
     return np.concatenate([np.zeros_like(weight), weight]), np.array([0.0, bias[0]])
 
 
-def _label(
-    features: Features, wanted: NDArray[np.float32], penalty: float, present: float
-) -> tuple[NDArray[np.float64], float]:
-    if len(np.unique(wanted)) < 2:
-        # Nothing to tell apart: what is known is how frequent the label is (rule of succession).
-        frequency = (wanted.sum() + 1) / (len(wanted) + 2)
-        return np.zeros(features.shape[1]), float(np.log(frequency / (1 - frequency)))
-    weight, bias = _logistic(features, wanted.astype(np.int64), penalty, {0: 1.0, 1: present})
-    return weight[1], float(bias[1])
+def _numbers(features: Features, truth: NDArray[np.float32], penalty: float) -> Linear:
+    weight = np.zeros((truth.shape[1], features.shape[1]))
+    bias = np.zeros(truth.shape[1])
+    known = np.isfinite(truth)
+    for column, rows in enumerate(known.T):
+        own = features if rows.all() else features[rows]
+        model = Ridge(alpha=penalty).fit(own, truth[rows, column])
+        weight[column], bias[column] = model.coef_, model.intercept_
+    return weight, bias
 
 
-def _number(
-    features: Features, wanted: NDArray[np.float32], penalty: float, _: float
-) -> tuple[NDArray[np.float64], float]:
-    model = Ridge(alpha=penalty).fit(features, wanted)
-    return model.coef_.astype(np.float64), float(model.intercept_)
+def _labels(
+    features: Features, truth: NDArray[np.float32], penalty: float, objective: Labels
+) -> Linear:
+    """Fit a logistic regression for each label, all at once.
+
+    What is minimised is the sum of what the regressions of the single labels minimise. Hundreds of
+    labels then cost matrix products instead of hundreds of passes over the features.
+    """
+    present, known = (truth == 1).sum(axis=0), np.isfinite(truth).sum(axis=0)
+    # Where there is nothing to tell apart, what is known is the frequency (rule of succession).
+    frequency = (present + 1) / (known + 2)
+    weight = np.zeros((truth.shape[1], features.shape[1]))
+    bias = np.log(frequency / (1 - frequency))
+    learnt = (present > 0) & (present < known)
+    part = Labels(objective.weights[learnt])
+    head = torch.zeros(int(learnt.sum()), features.shape[1] + 1, requires_grad=True)
+    wanted = truth[:, learnt]
+    if len(head):
+        _minimise(head, features, wanted, part, penalty)
+    found = head.detach().double().numpy()
+    weight[learnt], bias[learnt] = found[:, :-1], found[:, -1]
+    return weight, bias
+
+
+def _minimise(
+    head: Tensor, features: Features, truth: NDArray[np.float32], labels: Labels, penalty: float
+) -> None:
+    """Find coefficients and, in the last column, intercepts by L-BFGS; both begin with 0."""
+    count = len(features)
+    optimizer = torch.optim.LBFGS(
+        [head],
+        max_iter=ITERATIONS,
+        tolerance_grad=1e-6,
+        tolerance_change=1e-8,
+        line_search_fn="strong_wolfe",
+    )
+
+    def loss() -> Tensor:
+        optimizer.zero_grad()
+        total = penalty / 2 * head[:, :-1].square().sum() / count
+        total.backward()  # type: ignore[no-untyped-call]
+        for first in range(0, count, ROWS):
+            rows = slice(first, first + ROWS)
+            outputs = torch.from_numpy(features[rows]) @ head[:, :-1].T + head[:, -1]
+            part = labels.loss(outputs, truth[rows]) / count
+            part.backward()  # type: ignore[no-untyped-call]
+            total = total.detach() + part.detach()
+        return total
+
+    optimizer.step(loss)  # type: ignore[no-untyped-call]

@@ -86,11 +86,21 @@ def test_labels_are_learnt_each_from_what_is_known_of_it(tokenizer, tmp_path):
     targets[:, 2] = 1  # of this one there is nothing to learn but that it is frequent
     table = examples.table.assign(target=list(targets))
     train, valid, test = encode(toys.Examples(table, toys.LABELS), tokenizer)
-    probe = make_probe(toys.LABELS, train, tmp_path)
+    probe = make_probe(toys.LABELS, train, tmp_path, label_weights="balanced")
     probe.fit(train, valid)
     scores = probe.score(test)
     known = len(train.targets)
     np.testing.assert_allclose(scores[:, 2], (known + 1) / (known + 2), rtol=1e-5)
+    scaler = StandardScaler().fit(probe.features(train))
+    for column in range(2):
+        rows = np.isfinite(train.targets[:, column])
+        labels = train.targets[rows, column].astype(int)
+        weight = (labels == 0).sum() / (labels == 1).sum()
+        model = LogisticRegression(
+            C=1 / probe.best_penalty, class_weight={0: 1, 1: weight}, max_iter=5000
+        ).fit(scaler.transform(probe.features(train)[rows]), labels)
+        odds = np.exp(model.decision_function(scaler.transform(probe.features(test)))) / weight
+        np.testing.assert_allclose(scores[:, column], odds / (1 + odds), atol=5e-3)
     assert probe.objective.quality(test.targets, scores) > 0.9
 
 
