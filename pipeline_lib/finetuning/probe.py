@@ -31,7 +31,7 @@ from pipeline_lib.progress import progress
 PENALTIES = (1e4, 1e3, 1e2, 10.0, 1.0)
 """Weights of the squared norm of the coefficients, tried in this order."""
 ITERATIONS = 1000
-ROWS = 16_384
+ROWS = 4096
 """Examples whose labels are compared at a time."""
 
 Features = NDArray[np.float32]
@@ -223,6 +223,7 @@ def _minimise(
     optimizer = torch.optim.LBFGS(
         [head],
         max_iter=ITERATIONS,
+        history_size=20,
         tolerance_grad=1e-6,
         tolerance_change=1e-8,
         line_search_fn="strong_wolfe",
