@@ -152,7 +152,7 @@ def _leak_note(part: pd.DataFrame) -> str:
     leaks = part[(part["protocol"] == "paper") & part[column].notna()]
     if leaks.empty:
         return ""
-    return f"as published: {leaks[column].iloc[0]:.0%} of test examples known from training"
+    return f"published split: {leaks[column].iloc[0]:.0%} of the test leaked"
 
 
 def _mean_ranks(frame: pd.DataFrame) -> pd.Series:
