@@ -111,8 +111,8 @@ def test_what_is_said_of_the_demo(
 def test_what_is_said_of_a_large_run_on_a_cluster(root: Path, tmp_path: Path) -> None:
     values = read_yaml(root / "config" / "config.yaml")
     values["pretraining"]["models"]["yeast-mini"] |= {
-        "preset": "bert-large", "architecture": {}, "steps": 1_000_000, "batch_size": 256, "launcher": "slurm",
-        "slurm": {"nodes": 2, "gpus": 4},
+        "preset": "bert-large", "architecture": {}, "steps": 1_000_000, "batch_size": 256,
+        "launcher": "slurm", "slurm": {"nodes": 2, "gpus": 4},
     }  # fmt: skip
     values["pretraining"]["models"]["timed"] = {
         "corpus": "yeast", "tokenizer": "bases", "preset": "bert-mini", "minutes": 1.5,
