@@ -26,8 +26,8 @@ def model(**changes: Any) -> Model:
     return Model(**{**values, **changes})
 
 
-def shape(root: Path, name: str) -> AnyArchitecture:
-    return load_architecture(name, {}, [root / "config" / "models"])
+def shape(root: Path, name: str, **changes: object) -> AnyArchitecture:
+    return load_architecture(name, changes, [root / "config" / "models"])
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_a_run_by_the_clock_has_no_number_of_tokens(root: Path) -> None:
 def demo(root: Path) -> tuple[Config, dict[str, AnyArchitecture]]:
     config = read_config(root / "config" / "config.yaml")
     models = config.pretraining.models.items()
-    return config, {name: shape(root, entry.preset) for name, entry in models}
+    return config, {name: shape(root, entry.preset, **entry.architecture) for name, entry in models}
 
 
 def test_what_is_said_of_the_demo(
@@ -97,9 +97,9 @@ def test_what_is_said_of_the_demo(
     assert cost_lines([], *demo) == []
     first, line, disk = cost_lines(["yeast-mini"], *demo, tmp_path / "results")
     assert "40% is taken to be used" in first
-    assert line.startswith("  yeast-mini: 431 thousand weights, 6.96 million tokens, ")
+    assert line.startswith("  yeast-mini: 346 thousand weights, 4.1 million tokens, ")
     assert "less than 0.1 GPU-hours" in line and "shared by" not in line
-    assert "up to 22.4 MB of" in disk and "shards" not in disk
+    assert "up to 18 MB of" in disk and "shards" not in disk
     folder = tmp_path / "results" / "shards" / "yeast" / "bases" / "train"
     folder.mkdir(parents=True)
     (folder / "part-00000.parquet").write_bytes(bytes(5_000_000))
@@ -111,8 +111,8 @@ def test_what_is_said_of_the_demo(
 def test_what_is_said_of_a_large_run_on_a_cluster(root: Path, tmp_path: Path) -> None:
     values = read_yaml(root / "config" / "config.yaml")
     values["pretraining"]["models"]["yeast-mini"] |= {
-        "preset": "bert-large", "steps": 1_000_000, "batch_size": 256, "launcher": "slurm",
-        "slurm": {"nodes": 2, "gpus": 4},
+        "preset": "bert-large", "architecture": {}, "steps": 1_000_000, "batch_size": 256,
+        "launcher": "slurm", "slurm": {"nodes": 2, "gpus": 4},
     }  # fmt: skip
     values["pretraining"]["models"]["timed"] = {
         "corpus": "yeast", "tokenizer": "bases", "preset": "bert-mini", "minutes": 1.5,

@@ -8,17 +8,10 @@ from pipeline_lib.job import job
 from pipeline_lib.pretraining.recipe import Recipe
 
 with job(snakemake):
-    name, params, files = snakemake.wildcards.model, snakemake.params, snakemake.input
+    name, (*train, valid, tokenizer) = snakemake.wildcards.model, map(Path, snakemake.input)
     settings = load_config(snakemake.config).pretraining.models[name]
-    recipe = Recipe(
-        name=name,
-        settings=settings,
-        architecture=parse_architecture(params.architecture),
-        train=tuple(map(Path, files.train)),
-        valid=Path(files.valid),
-        tokenizer=Path(files.tokenizer),
-        seed=params.seed,
-    )
+    shape = parse_architecture(snakemake.params.architecture)
+    recipe = Recipe(name, settings, shape, tuple(train), valid, tokenizer, snakemake.params.seed)
     call = ("pipeline_lib.pretraining.run:pretrain", {"recipe": recipe})
     work = rule_work(snakemake, *call, resumable=True)
     launch(work, settings, Path(snakemake.output.config).parent, name)
