@@ -1,6 +1,10 @@
 """The fingerprint of code follows its meaning, not its wording."""
 
-from pipeline_lib import STAGES
+from pathlib import Path
+
+import pytest
+
+from pipeline_lib import STAGES, code
 from pipeline_lib.code import PACKAGE, code_fingerprint, meaning
 
 
@@ -19,3 +23,24 @@ def test_a_changed_constant_counts() -> None:
 def test_every_stage_has_a_package_and_its_own_fingerprint() -> None:
     assert all((PACKAGE / stage / "__init__.py").exists() for stage in STAGES)
     assert len({code_fingerprint(stage) for stage in STAGES}) == len(STAGES)
+
+
+def test_what_is_known_changes_no_fingerprint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(code, "PACKAGE", tmp_path)
+    monkeypatch.setattr(code, "KNOWN", tmp_path / "__pycache__" / "known.json")
+    file = tmp_path / "stage" / "module.py"
+    file.parent.mkdir()
+    found = []
+    for source in ("A = 1", "A = 2", "A = 1", "A = 1  # one"):
+        file.write_text(source)
+        code._known.cache_clear()
+        found.append(code_fingerprint("stage"))
+    assert found[0] != found[1]
+    assert found[0] == found[2] == found[3]
+    assert (tmp_path / "__pycache__" / "known.json").exists()
+    (tmp_path / "__pycache__" / "known.json").write_text("{damaged")
+    code._known.cache_clear()
+    assert code_fingerprint("stage") == found[0]
+    code._known.cache_clear()

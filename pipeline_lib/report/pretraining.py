@@ -41,7 +41,7 @@ def loss_curve(metrics: Path, *, outputs: Outputs) -> None:
         )  # fmt: skip
     top.set_ylabel("loss (nats per masked token)")
     top.set_title("Learning curve")
-    top.legend(loc="upper right")
+    top.legend(loc="best")  # where no curve runs
     bottom.set_ylabel("rate")
     bottom.set_xlabel("step")
     bottom.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
