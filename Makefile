@@ -23,7 +23,7 @@ demo: install
 	@echo "Report: $(CURDIR)/results/report.html"
 
 test: install lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(CORES) --dist loadfile --no-loadscope-reorder
 
 lint: install
 	$(BIN)/ruff check .

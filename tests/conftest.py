@@ -6,6 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How fast the machine is, is not what is tested.
+settings.register_profile("dnalm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dnalm")
 
 ROOT = Path(__file__).resolve().parents[1]
 LONGEST = ("tests/workflow/", "tests/pretraining/")

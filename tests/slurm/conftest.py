@@ -18,7 +18,7 @@ import pytest
 
 SCRIPT = Path(__file__).with_name("cluster.sh")
 PROGRAMS = ("slurmctld", "slurmd", "squeue", "munged")
-PATIENCE = 120.0
+PATIENCE = 240.0
 
 
 def eventually(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) -> None:

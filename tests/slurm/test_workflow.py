@@ -190,7 +190,7 @@ def test_runs_that_meet_everything_end_with_the_same_weights(
     project.values["pretraining"] |= IN_JOBS  # as fast as it goes
     project.write()
     process = start(project)
-    assert process.wait(240) == 0, log.read_text()[-3000:]
+    assert process.wait(900) == 0, log.read_text()[-3000:]
     assert len(set(re.findall(r"submitted job (\d+)", log.read_text()))) == 2 * len(runs)
     ended = weights(project)
     assert [name for name in MODELS if not same(ended[name], undisturbed[name])] == []
