@@ -69,23 +69,23 @@ def test_holdouts_are_lifted_to_a_relative(related: Project) -> None:
     assert max(leak.values()) < 0.05
 
 
-@pytest.mark.skipif(shutil.which("mmseqs") is None, reason="mmseqs2 is not installed")
-def test_copies_are_found_by_mmseqs(related: Project) -> None:
+WITH_MMSEQS = pytest.mark.skipif(shutil.which("mmseqs") is None, reason="mmseqs2 is not installed")
+
+
+@pytest.mark.parametrize(
+    "homology",
+    [
+        pytest.param({}, id="sketch"),
+        pytest.param({"method": "mmseqs2"}, id="mmseqs2", marks=WITH_MMSEQS),
+    ],
+)
+def test_copies_are_found(related: Project, homology: dict[str, str]) -> None:
     """Without lift-over the strain's copies of the holdouts are homologous training sequence."""
-    related.values["corpus"]["corpora"]["small"]["homology"] = {"method": "mmseqs2"}
+    related.values["corpus"]["corpora"]["small"]["homology"] = homology
     related.write()
     related.succeed("corpus")
     stats = read_json(related.folder / "results" / "corpus" / "small" / "stats.json")
     assert min(stats["leak"]["before"].values()) > 0.5
     assert max(stats["leak"]["after"].values()) < 0.05
     # Chromosomes I and VI have 500,365 bases together.
-    assert 450_000 < stats["splits"]["train"]["homologous_bases"] < 700_000
-
-
-def test_copies_are_found_by_the_sketch(related: Project) -> None:
-    related.write()
-    related.succeed("corpus")
-    stats = read_json(related.folder / "results" / "corpus" / "small" / "stats.json")
-    assert min(stats["leak"]["before"].values()) > 0.5
-    assert max(stats["leak"]["after"].values()) < 0.05
     assert 450_000 < stats["splits"]["train"]["homologous_bases"] < 700_000
