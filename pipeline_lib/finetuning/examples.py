@@ -21,8 +21,11 @@ DECOYS = ("upstream", "in_frame", "out_of_frame", "intergenic")
 MIDDLE = -1
 """Focus of an example that is about its middle."""
 
-Kind = Literal["class", "labels", "numbers"]
+Kind = Literal["class", "labels", "numbers", "bases", "tracks"]
+DENSE = ("bases", "tracks")
+"""Kinds whose targets lie along the sequence."""
 METADATA = b"dnalm"
+MOST_PREDICTED = 500_000_000
 NO_NUMBERS = np.empty(0, dtype=np.float32)
 
 EXAMPLE_SCHEMA = pa.schema(
@@ -62,25 +65,46 @@ class Target:
     kind
         ``class``: one of several classes, given by its index; ``labels``: yes (1), no (0) or not
         known (NaN) for each of several labels; ``numbers``: measurements, NaN where missing.
+        ``bases``: the index of the class of each base, NaN where not known; ``tracks``: numbers
+        of at least 0 for each bin of some bases and each track, NaN where not known.
     names
-        Of the classes, of the labels or of the numbers.
+        Of the classes, of the labels, of the numbers or of the tracks. Of the classes of bases
+        the first is the background: none of what is looked for.
     groups
         Labels that are also scored together: indices by name of the group.
+    bin
+        Bases that one target is about; 0: all of the sequence. 1 for ``bases``.
+    units
+        Bins of an example; they lie in the middle of its sequence, which may be longer. 0 where
+        ``bin`` is 0.
     """
 
     kind: Kind
     names: tuple[str, ...]
     groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    bin: int = 0
+    units: int = 0
+
+    @property
+    def dense(self) -> bool:
+        """Whether there is a target for each of many bins along the sequence."""
+        return self.kind in DENSE
 
     @property
     def width(self) -> int:
-        """Length of the list in the column ``target``."""
+        """Length of the list in the column ``target``: of ``tracks``, track after track a bin."""
+        if self.dense:
+            return self.units * (1 if self.kind == "bases" else len(self.names))
         return 1 if self.kind == "class" else len(self.names)
 
     @property
     def outputs(self) -> int:
-        """Numbers that a model gives for an example."""
-        return len(self.names)
+        """Numbers that a model gives for an example: name after name, bin after bin."""
+        return len(self.names) * (self.units if self.dense else 1)
+
+    def segment(self, length: int) -> int:
+        """Return the first base, of a sequence of some length, that has a target."""
+        return (length - self.units * self.bin) // 2
 
     def to_json(self) -> str:
         """Return the target as JSON, alike for equal targets."""
@@ -91,7 +115,8 @@ class Target:
         """Return the target that :meth:`to_json` wrote."""
         values = json.loads(text)
         groups = {name: tuple(members) for name, members in values["groups"].items()}
-        return cls(values["kind"], tuple(values["names"]), groups)
+        places = {name: values[name] for name in ("bin", "units") if name in values}
+        return cls(values["kind"], tuple(values["names"]), groups, **places)
 
 
 @dataclass(frozen=True)
@@ -160,6 +185,8 @@ def read_examples(path: Path) -> Examples:
     InputError
         If the file is no table of examples, a split is empty, or a class is missing in a split
         where it is needed: in the training split any class, and of two classes either in all.
+        Of targets along the sequence: if they are not as many as they should be, or so many that
+        predictions would not fit into memory.
     """
     remedy = "make the examples anew"
     try:
@@ -186,6 +213,8 @@ def check_splits(examples: Examples, path: Path) -> None:
             raise InputError(
                 f"split {split!r} has no examples", path=path, remedy=_remedy(examples, split)
             )
+        if examples.target.dense:
+            _check_dense(part, split, path)
         if examples.target.kind != "class":
             continue
         names = examples.target.names
@@ -197,6 +226,30 @@ def check_splits(examples: Examples, path: Path) -> None:
                 path=path,
                 remedy=_remedy(examples, split),
             )
+
+
+def _check_dense(part: Examples, split: str, path: Path) -> None:
+    """Refuse targets along the sequence that do not fit it, or do not fit into memory."""
+    target, table = part.target, part.table
+    needed = target.units * target.bin
+    lengths, widths = table["sequence"].str.len(), table["target"].map(len)
+    wrong = (lengths < needed) | (widths != target.width)
+    if wrong.any():
+        row = int(wrong.to_numpy().argmax())
+        raise InputError(
+            f"example {table['example'].iloc[row]} of split {split!r} has "
+            f"{lengths.iloc[row]:,} bases and {widths.iloc[row]:,} targets",
+            path=path,
+            expected=f"at least {needed:,} bases and {target.width:,} targets",
+            remedy="make the examples anew",
+        )
+    if split != "train" and len(part) * target.outputs > MOST_PREDICTED:
+        raise InputError(
+            f"split {split!r} has {len(part):,} examples with {target.outputs:,} predictions each",
+            path=path,
+            expected=f"at most {MOST_PREDICTED:,} predictions, which take 2 GB",
+            remedy="set a smaller `max_windows` for the task, or fewer tracks or larger bins",
+        )
 
 
 def _remedy(examples: Examples, split: str) -> str:
