@@ -1,33 +1,25 @@
 """How a model is tuned to a task, and what all tasks have in common."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pipeline_lib.config.base import Name, Section, Share
 from pipeline_lib.config.corpus import Holdouts
 from pipeline_lib.config.launching import Launching
+from pipeline_lib.config.methods import MethodSettings, Pooling
 from pipeline_lib.config.training import OptimizerSettings
 
-Pooling = Literal["mean", "cls", "center"]
+__all__ = ["FinetuningSettings", "Pooling", "Shares", "Task"]
 
 
-class FinetuningSettings(OptimizerSettings, Launching):
+class FinetuningSettings(MethodSettings, OptimizerSettings, Launching):
     """How a pretrained model is tuned to a task."""
 
     protocol: Literal["strict", "paper", "both"] = Field(
         "strict",
         description="`strict`: examples alike are never in two splits; `paper`: split as "
         "published, with whatever leaks; `both`: the tasks NAME (strict) and NAME.paper.",
-    )
-    method: Literal["full", "lora", "probe"] = Field(
-        "full",
-        description="`full`: all weights are tuned; `lora`: low-rank additions to the matrices "
-        "(Hu et al. 2021); `probe`: a linear model on what the untouched encoder gives.",
-    )
-    lora_rank: int = Field(8, ge=1, description="For `lora`: rank of the additions.")
-    lora_alpha: float = Field(
-        16.0, gt=0, description="For `lora`: the additions are scaled by this over the rank."
     )
     epochs: int = Field(10, ge=1, description="Most passes over the training examples.")
     batch_size: int = Field(32, ge=1, description="Examples per optimizer step.")
@@ -38,11 +30,6 @@ class FinetuningSettings(OptimizerSettings, Launching):
     seeds: tuple[int, ...] = Field(
         (1, 2, 3), min_length=1, description="One run for each seed; scores show their spread."
     )
-    pooling: Pooling = Field(
-        "center",
-        description="What the head sees: the mean over tokens, the [CLS] token, or the tokens "
-        "around the base that the example is about.",
-    )
     both_strands: bool = Field(
         False,
         description="Train on both strands of every training example, and score the mean of what "
@@ -51,9 +38,10 @@ class FinetuningSettings(OptimizerSettings, Launching):
     class_weights: Literal["balanced", "none"] = Field(
         "balanced", description="Weigh classes by how rare they are, or equally."
     )
-    label_weights: Literal["balanced", "none"] = Field(
+    label_weights: Literal["balanced", "none"] | Annotated[float, Field(gt=0)] = Field(
         "none",
-        description="For several labels: weigh the presence of each by how rare it is, or not.",
+        description="For several labels: weigh the presence of each by how rare it is, or not, or "
+        "by a number (8 in GENA-LM's DeepSEA).",
     )
     too_long: Literal["error", "crop"] = Field(
         "error",
@@ -90,6 +78,12 @@ class Task(FinetuningSettings):
         Holdouts(), description="Contigs of the validation and test examples."
     )
     shares: Shares = Field(Shares(), description="Splits drawn at random.")
+    shots: int | None = Field(
+        None,
+        ge=1,
+        description="Learn from so many training examples of each class alone (of labels and "
+        "numbers: so many in all), drawn by the seed; all models and baselines get the same.",
+    )
     homology_kmer: int = Field(
         15, ge=8, le=31, description="Length of the k-mers by which homologous examples are found."
     )
@@ -110,6 +104,11 @@ class Task(FinetuningSettings):
         """Return the settings that decide which examples there are, as plain values."""
         others = set(FinetuningSettings.model_fields) - {"protocol"}
         return self.model_dump(mode="json", exclude=others)
+
+    @property
+    def genomes(self) -> tuple[str, ...]:
+        """Names of the assemblies that the examples are made from."""
+        return () if self.assembly is None else (self.assembly,)
 
     @property
     def needs_annotation(self) -> bool:
