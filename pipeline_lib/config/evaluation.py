@@ -4,7 +4,27 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline_lib.config.base import Section
+from pipeline_lib.config.base import Name, Section
+from pipeline_lib.config.zero import ZeroConfig
+
+
+class Variants(Section):
+    """Variants with two classes, scored by models tuned to a task."""
+
+    file: str = Field(
+        description="VCF with `CLNSIG`, or a table of contig, position (from 1), name, reference "
+        "and alternative allele, whose class is in a column `label` or in the name."
+    )
+    assembly: Name = Field(description="The version of the genome that the file was made for.")
+    task: Name = Field(
+        description="Task of `type: promoters` or `gene_starts`: its windows say which variants "
+        "count, and models tuned to it score them."
+    )
+    group_distance: int = Field(
+        10_000,
+        ge=0,
+        description="Variants nearer to each other than this are resampled together, in bases.",
+    )
 
 
 class EvaluationConfig(Section):
@@ -47,4 +67,22 @@ class EvaluationConfig(Section):
         ge=1_000,
         description="Most bases that the `cnn` reads in training, repeats counted: about a minute "
         "on one core. Larger tasks are sampled anew in every epoch.",
+    )
+    embeddings: tuple[Name, ...] = Field(
+        (),
+        description="Tasks of kind `class` whose examples are embedded by the untuned models: "
+        "names as in `run.tasks`, whether they stand there or not.",
+    )
+    embedding_examples: int = Field(
+        5_000,
+        ge=100,
+        description="Most examples of a task that are embedded, of all classes alike.",
+    )
+    variants: dict[Name, Variants] = Field(
+        default_factory=dict, description="Files of variants, by name."
+    )
+    zero: ZeroConfig = Field(
+        ZeroConfig(),
+        exclude=True,  # it decides about results of its own, and changes no others
+        description="Evaluations of pretrained models that need neither labels nor tuning.",
     )

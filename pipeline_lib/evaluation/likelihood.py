@@ -1,5 +1,7 @@
 """What a model of the next token thinks of held-out windows."""
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -12,16 +14,26 @@ from pipeline_lib.tokenizer.vocabulary import Vocabulary
 BATCH_TOKENS = 4_096
 
 Array = NDArray[np.float64]
+Measure = Callable[[torch.Tensor, NDArray[np.int64], int], Array]
 
 
 @torch.inference_mode()
 def next_token_bits(
-    network: LanguageModel, windows: list[Window], vocabulary: Vocabulary
+    network: LanguageModel,
+    windows: list[Window],
+    vocabulary: Vocabulary,
+    measure: Measure | None = None,
 ) -> list[Array]:
     """Return -log2 of the probability of every token of every window, given those before it.
 
     The first token of a window is predicted from [CLS] alone. Probabilities are over ordinary
     tokens: a model is not charged for what it thinks of [PAD].
+
+    Parameters
+    ----------
+    measure
+        What to take from the logits of some tokens, given the true ones and the id of the first
+        ordinary token; :func:`surprise` if None.
 
     Returns
     -------
@@ -46,7 +58,7 @@ def next_token_bits(
             shown = torch.arange(width, device=device) <= ends[:, None]
             ragged = None if bool(shown.all()) else shown
             logits = network(inputs, ragged, targets).float()
-            found = surprise(logits, np.concatenate(batch), vocabulary.first)
+            found = (measure or surprise)(logits, np.concatenate(batch), vocabulary.first)
             for index, part in zip(
                 indices, np.split(found, np.cumsum([len(w) for w in batch])[:-1]), strict=True
             ):
@@ -61,3 +73,9 @@ def surprise(logits: torch.Tensor, truth: NDArray[np.int64], first: int) -> Arra
     column = torch.from_numpy(np.maximum(truth - first, 0)).to(logits.device)
     chosen = ordinary.gather(1, column[:, None])[:, 0].cpu().numpy()
     return np.where(truth >= first, -chosen / np.log(2), np.nan)
+
+
+def guessed(logits: torch.Tensor, truth: NDArray[np.int64], first: int) -> Array:
+    """Return 1 where the true token is the most probable ordinary one, and 0 elsewhere."""
+    best = logits[:, first:].argmax(dim=1).cpu().numpy() + first
+    return (best == truth).astype(np.float64)

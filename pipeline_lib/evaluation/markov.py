@@ -11,11 +11,13 @@ validation split. For comparison the plain estimate (n_k(context, base) + 1/2) /
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline_lib.config.evaluation import EvaluationConfig
+from pipeline_lib.errors import InputError
 from pipeline_lib.evaluation.bootstrap import mean_interval
 from pipeline_lib.evaluation.covered import (
     HeldOut,
@@ -25,7 +27,7 @@ from pipeline_lib.evaluation.covered import (
     held_out,
     pieces,
 )
-from pipeline_lib.files import write_json
+from pipeline_lib.files import atomic_path, write_json
 from pipeline_lib.progress import progress_bar
 from pipeline_lib.provenance import provenance
 from pipeline_lib.randomness import named_generator
@@ -45,6 +47,7 @@ def evaluate_markov(
     settings: EvaluationConfig,
     *,
     seed: int,
+    counted: Path | None = None,
 ) -> None:
     """Measure Markov models on the test split of a corpus and write the result as JSON.
 
@@ -65,6 +68,8 @@ def evaluate_markov(
         Orders, and how intervals are made.
     seed
         Seed of the resampling.
+    counted
+        File to write with the best model itself; see :func:`write_model`.
     """
     orders = sorted(set(settings.markov_orders))
     stretches, strands = covered(train)
@@ -80,13 +85,16 @@ def evaluate_markov(
             if order in orders
         }
 
+    best = min(orders, key=lambda order: valid_bits[order])
+    if counted is not None:
+        write_model(counted, counts[best], strengths[: best + 1])
     result = {
         "measure": "bits per base",
         "train_bases": sum(stretch.end - stretch.start for stretch in stretches),
         "test_bases": len(measured.words),
         "strands": strands,
         "markov": summaries(interpolated(measured, counts, strengths)),
-        "best_order": min(orders, key=lambda order: valid_bits[order]),
+        "best_order": best,
         "strengths": {str(order): strength for order, strength in enumerate(strengths)},
         "valid_bits_per_base": {str(order): valid_bits[order] for order in orders},
         "plain": summaries(plain(measured, counts)),
@@ -97,6 +105,39 @@ def evaluate_markov(
         ),
     }
     write_json(output, result)
+
+
+def write_model(path: Path, longest: NDArray[np.int32], strengths: list[float]) -> None:
+    """Write an interpolated Markov model: the counts of its longest words, and its strengths."""
+    small = longest.astype(np.min_scalar_type(int(longest.max())))
+    with atomic_path(path) as temporary, temporary.open("wb") as handle:
+        np.savez_compressed(handle, longest=small, strengths=np.array(strengths))
+
+
+def read_model(path: Path) -> tuple[Counts, list[float]]:
+    """Read what :func:`write_model` wrote: counts of words of every length, and strengths.
+
+    Short words are counted as parts of longer ones. Those at the first bases of a stretch, which
+    are part of none, are missing: a few among millions.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    try:
+        with np.load(path) as content:
+            longest, strengths = content["longest"], content["strengths"]
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise InputError(
+            f"cannot be read as a Markov model ({error})",
+            path=path,
+            remedy="delete the file and run snakemake again to remake it",
+        ) from error
+    counts: Counts = [longest]
+    for _ in range(len(strengths) - 1):
+        counts.insert(0, counts[0].reshape(4, -1, 4).sum(axis=0, dtype=np.int64))
+    return counts, strengths.tolist()
 
 
 def count_words(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pipeline_lib.config.evaluation import EvaluationConfig
 from pipeline_lib.errors import InputError
 from pipeline_lib.evaluation.bootstrap import mean_interval
-from pipeline_lib.evaluation.likelihood import next_token_bits, surprise
+from pipeline_lib.evaluation.likelihood import Measure, next_token_bits, surprise
 from pipeline_lib.evaluation.windows import Window, batches, masked_inputs, read_windows
 from pipeline_lib.files import read_json, write_json
 from pipeline_lib.models.build import LanguageModel
@@ -180,11 +180,16 @@ def mean_of_strands(bits: list[Array], turned: list[Array]) -> list[Array]:
 
 @torch.inference_mode()
 def token_bits(
-    network: LanguageModel, windows: list[Window], rounds: int, vocabulary: Vocabulary
+    network: LanguageModel,
+    windows: list[Window],
+    rounds: int,
+    vocabulary: Vocabulary,
+    measure: Measure | None = None,
 ) -> list[Array]:
     """Return -log2 of the probability of every token of every window, each hidden once.
 
     Probabilities are over ordinary tokens: a model is not charged for what it thinks of [PAD].
+    Another ``measure`` is taken in place of :func:`surprise`, as in :func:`next_token_bits`.
 
     Returns
     -------
@@ -206,7 +211,7 @@ def token_bits(
                 targets = torch.from_numpy(hidden).to(device)
                 logits = network(inputs, inputs != vocabulary.pad, targets).float()
                 truth = np.concatenate([w.tokens[w.rounds == round_number] for w in batch])
-                found = surprise(logits, truth, vocabulary.first)
+                found = (measure or surprise)(logits, truth, vocabulary.first)
                 first = 0
                 for index, window in zip(indices, batch, strict=True):
                     chosen = window.rounds == round_number
