@@ -78,6 +78,12 @@ class Task(FinetuningSettings):
         Holdouts(), description="Contigs of the validation and test examples."
     )
     shares: Shares = Field(Shares(), description="Splits drawn at random.")
+    max_training_examples: int | None = Field(
+        None,
+        ge=1,
+        description="Most training examples, drawn at random once the splits are made; none for "
+        "all. Models and baselines are given the same.",
+    )
     shots: int | None = Field(
         None,
         ge=1,

@@ -24,8 +24,14 @@ def needed_tokenizers(config: Config) -> list[str]:
 def needed_assemblies(config: Config) -> list[str]:
     """Return the assemblies of the corpora and tasks of the run."""
     corpora = [config.corpus.corpora[name].assemblies for name in needed_corpora(config)]
-    tasks = [config.finetuning.tasks[name].assembly for name in config.run.tasks]
-    return sorted({*(name for names in corpora for name in names), *filter(None, tasks)})
+    tasks = [config.finetuning.tasks[name].genomes for name in needed_tasks(config)]
+    variants = [(entry.assembly,) for entry in config.evaluation.variants.values()]
+    return sorted({name for names in (*corpora, *tasks, *variants) for name in names})
+
+
+def needed_tasks(config: Config) -> list[str]:
+    """Return the tasks that models are tuned to, and those whose examples are embedded."""
+    return list(dict.fromkeys((*config.run.tasks, *config.evaluation.embeddings)))
 
 
 def is_address(source: str) -> bool:
@@ -79,10 +85,12 @@ def check_files(config: Config, root: Path) -> None:
         for file in corpus.variants.vcf if corpus.variants is not None else ():
             if not is_address(file):
                 locate(file, key=f"{place}.variants.vcf", root=root)
-    tasks = {f"finetuning.tasks.{n}": config.finetuning.tasks[n] for n in config.run.tasks}
+    tasks = {f"finetuning.tasks.{n}": config.finetuning.tasks[n] for n in needed_tasks(config)}
     for place, task in tasks.items():
         for key, path in task.paths():
             locate(path, key=f"{place}.{key}", root=root)
+    for name, entry in config.evaluation.variants.items():
+        locate(entry.file, key=f"evaluation.variants.{name}.file", root=root)
     for place, holder in (holders | tasks).items():
         for split in ("valid", "test"):
             bed = getattr(holder.holdouts, split).bed

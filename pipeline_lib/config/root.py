@@ -89,9 +89,11 @@ class Config(Section):
                     "it has the words that ask for a number or a class",
                 )
         for name, task in self.finetuning.tasks.items():
+            for assembly in task.genomes:
+                key = "assemblies" if task.assembly is None else "assembly"
+                _known(f"finetuning.tasks.{name}.{key}", assembly, assemblies)
             if task.assembly is None:
                 continue
-            _known(f"finetuning.tasks.{name}.assembly", task.assembly, assemblies)
             if task.needs_annotation and assemblies[task.assembly].annotation is None:
                 raise ReferenceError_(
                     f"finetuning.tasks.{name}.assembly",
@@ -105,6 +107,11 @@ class Config(Section):
             _known("run.tokenizers", name, tokenizers)
         for name in self.run.tasks:
             _known("run.tasks", name, self.finetuning.tasks)
+        for name in self.evaluation.embeddings:
+            _known("evaluation.embeddings", name, self.finetuning.tasks)
+        for name, variants in self.evaluation.variants.items():
+            _known(f"evaluation.variants.{name}.assembly", variants.assembly, assemblies)
+            _known(f"evaluation.variants.{name}.task", variants.task, self.run.tasks)
         return self
 
 

@@ -23,10 +23,19 @@ def task_presets(folders: Iterable[Path]) -> dict[str, Path]:
 
 
 def wanted_tasks(values: Mapping[str, Any]) -> list[str]:
-    """Return the names in `run.tasks` of a configuration not yet checked."""
-    run = values.get("run")
-    names = run.get("tasks") if isinstance(run, Mapping) else None
-    return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
+    """Return the names in `run.tasks` and `evaluation` of a configuration not yet checked."""
+    names = _names(values, "run", "tasks") + _names(values, "evaluation", "embeddings")
+    section = values.get("evaluation")
+    variants = section.get("variants") if isinstance(section, Mapping) else None
+    for entry in variants.values() if isinstance(variants, Mapping) else ():
+        names += [entry["task"]] if isinstance(entry, Mapping) and "task" in entry else []
+    return [name for name in dict.fromkeys(names) if isinstance(name, str)]
+
+
+def _names(values: Mapping[str, Any], section: str, key: str) -> list[Any]:
+    within = values.get(section)
+    names = within.get(key) if isinstance(within, Mapping) else None
+    return list(names) if isinstance(names, list) else []
 
 
 def defined_tasks(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,7 +74,7 @@ def with_tasks(values: Mapping[str, Any], found: Mapping[str, Any]) -> dict[str,
     if not tasks:
         return dict(values)
     result = {**values, "finetuning": {**section, "tasks": tasks}}
-    wanted = wanted_tasks(values)
+    wanted = [name for name in _names(values, "run", "tasks") if isinstance(name, str)]
     if both and wanted:
         names = [n for w in wanted for n in ((w, w + PAPER) if w in both else (w,))]
         result["run"] = {**values["run"], "tasks": list(dict.fromkeys(names))}

@@ -7,31 +7,19 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from pipeline_lib.config.base import Name, spread_defaults
 from pipeline_lib.config.finetuning import FinetuningSettings, Pooling, Task
+from pipeline_lib.config.tasks_genome import CodonsTask, GenomeTask
 from pipeline_lib.config.tasks_public import PublicTask
 
 __all__ = ["AnyTask", "FinetuningConfig", "StartSitesTask", "TableTask", "Task", "parse_task"]
 
 
-class StartSitesTask(Task):
+class StartSitesTask(CodonsTask):
     """True start codons against decoy ATGs, made from a genome and its annotation."""
 
     type: Literal["translation_initiation_sites"] = Field(
         description="`translation_initiation_sites`: true start codons against decoy ATGs."
     )
     assembly: Name = Field(description="Name of an entry of `genome.assemblies`.")
-    upstream: int = Field(300, ge=0, description="Bases before the site in an example.")
-    downstream: int = Field(300, ge=0, description="Bases after the site's codon in an example.")
-    max_training_sites: int | None = Field(
-        None,
-        ge=1,
-        description="Most true sites in the training split, chosen at random; none for all.",
-    )
-    decoys_per_site: int = Field(1, ge=1, description="Decoys of each kind for every true site.")
-
-    @property
-    def needs_annotation(self) -> bool:
-        """Whether the examples are made from the annotation of the assembly."""
-        return True
 
 
 class TableTask(Task):
@@ -110,7 +98,9 @@ class TableTask(Task):
         return self
 
 
-AnyTask = Annotated[StartSitesTask | TableTask | PublicTask, Field(discriminator="type")]
+AnyTask = Annotated[
+    StartSitesTask | TableTask | GenomeTask | PublicTask, Field(discriminator="type")
+]
 TASK_TYPES: dict[str, type[Task]] = {
     get_args(task.model_fields["type"].annotation)[0]: task
     for task in get_args(get_args(AnyTask)[0])

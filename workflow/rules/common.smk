@@ -62,7 +62,10 @@ def settings(section, name=None):
     Where and how training is carried out is left out: a change of that reruns nothing.
     """
     if name is None:
-        return getattr(CONFIG, section).model_dump(mode="json")
+        # What else is evaluated is no reason to evaluate the rest again.
+        return getattr(CONFIG, section).model_dump(
+            mode="json", exclude={"embeddings", "variants"}
+        )
     plural = {
         "genome": "assemblies",
         "corpus": "corpora",
@@ -261,12 +264,10 @@ def model_corpus(wildcards):
 
 
 def task_genome(wildcards):
-    """Return the genome that a task is made from, with the annotation if it needs one."""
+    """Return the genomes that a task is made from, with the annotation if it needs one."""
     task = CONFIG.finetuning.tasks[wildcards.task]
-    if task.assembly is None:
-        return []
     files = ["genome.fa.gz", *["annotation.gff3.gz"] * task.needs_annotation]
-    return multiext(f"results/genome/{task.assembly}/", *files)
+    return [f"results/genome/{name}/{file}" for name in task.genomes for file in files]
 
 
 def task_examples(task):
