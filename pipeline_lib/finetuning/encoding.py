@@ -1,7 +1,7 @@
 """Examples as tokens, and batches of examples of like length."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -101,6 +101,7 @@ def encode_examples(
     context_length: int,
     too_long: str = "error",
     scaler: Scaler | None = None,
+    taken: int = 0,
 ) -> EncodedExamples:
     """Turn examples into tokens: ``[CLS] a [SEP]``, or ``[CLS] a [SEP] b [SEP]`` for pairs.
 
@@ -118,6 +119,8 @@ def encode_examples(
         unless one of them needs less.
     scaler
         Of the numbers given with the sequences.
+    taken
+        Tokens of the context that are taken by something else, to be told in a message.
 
     Raises
     ------
@@ -131,7 +134,7 @@ def encode_examples(
     for row, (sequence, partner, base) in enumerate(_sequences(table)):
         ids, place = encoder.encode(sequence, partner, base)
         if len(ids) > context_length:
-            raise _too_long(table.iloc[row], row, len(ids), context_length)
+            raise _too_long(table.iloc[row], row, len(ids), context_length, taken)
         parts.append(np.array(ids, dtype=np.int32))
         focus.append(place)
     numbers = numbers_of(table)
@@ -230,6 +233,8 @@ def mirrored(table: pd.DataFrame) -> pd.DataFrame:
         focus = table["focus"]
         turned = table["sequence"].str.len() - 1 - focus
         changes["focus"] = turned.where(focus >= 0, focus).astype(focus.dtype)
+    # Targets along the sequence stay as they are: it is told that the sequence is turned.
+    changes["turned"] = ~table["turned"] if "turned" in table else True
     return table.assign(**changes)
 
 
@@ -239,14 +244,12 @@ def _turned(text: str) -> str:
 
 def joined(first: EncodedExamples, second: EncodedExamples) -> EncodedExamples:
     """Return the examples of both, one after the other."""
-    return EncodedExamples(
-        np.concatenate([first.tokens, second.tokens]),
-        np.concatenate([first.ends, second.ends + first.ends[-1]]),
-        np.concatenate([first.focus, second.focus]),
-        np.concatenate([first.numbers, second.numbers]),
-        np.concatenate([first.targets, second.targets]),
-        first.pad,
-    )
+    values: dict[str, Any] = {}
+    for part in fields(first):
+        one, other = getattr(first, part.name), getattr(second, part.name)
+        values[part.name] = np.concatenate([one, other]) if isinstance(one, np.ndarray) else one
+    values["ends"] = np.concatenate([first.ends, second.ends + first.ends[-1]])
+    return replace(first, **values)
 
 
 def training_batches(
@@ -274,10 +277,13 @@ def _place(example: pd.Series, row: int) -> str:
     return f"example {number}{where}"
 
 
-def _too_long(example: pd.Series, row: int, length: int, context_length: int) -> InputError:
+def _too_long(
+    example: pd.Series, row: int, length: int, context_length: int, taken: int
+) -> InputError:
+    beside = f" beside {taken:,} of a prompt" if taken else ""
     return InputError(
         f"{_place(example, row)} has {length:,} tokens, but the model reads {context_length:,} at "
-        "most",
+        f"most{beside}",
         expected="examples that fit into the model's context",
         remedy="set `too_long: crop` for the task, shorten its windows, or take a model with a "
         "larger `context_length`",

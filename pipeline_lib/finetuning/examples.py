@@ -25,7 +25,7 @@ Kind = Literal["class", "labels", "numbers", "bases", "tracks"]
 DENSE = ("bases", "tracks")
 """Kinds whose targets lie along the sequence."""
 METADATA = b"dnalm"
-MOST_PREDICTED = 500_000_000
+MOST_PREDICTED = 250_000_000
 NO_NUMBERS = np.empty(0, dtype=np.float32)
 
 EXAMPLE_SCHEMA = pa.schema(
@@ -247,7 +247,7 @@ def _check_dense(part: Examples, split: str, path: Path) -> None:
         raise InputError(
             f"split {split!r} has {len(part):,} examples with {target.outputs:,} predictions each",
             path=path,
-            expected=f"at most {MOST_PREDICTED:,} predictions, which take 2 GB",
+            expected=f"at most {MOST_PREDICTED:,} predictions, which take 1 GB",
             remedy="set a smaller `max_windows` for the task, or fewer tracks or larger bins",
         )
 

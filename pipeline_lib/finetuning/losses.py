@@ -33,9 +33,12 @@ class Objective(ABC):
     ----------
     measure
         Name of the score by which the best epoch is chosen on the validation examples.
+    dtype
+        Of scores.
     """
 
     measure: ClassVar[str]
+    dtype: ClassVar[Any] = np.float64
 
     @abstractmethod
     def weight(self, truth: Truth) -> float:
@@ -257,6 +260,8 @@ def make_objective(target: Target, truth: Truth, settings: FinetuningSettings) -
     InputError
         If a number is known of no training example.
     """
+    if target.dense:
+        return _make_dense(target, truth, settings)
     if target.kind == "class":
         kind = TwoClasses if target.outputs == 2 else SeveralClasses
         return kind.of(truth, target.outputs, balanced=settings.class_weights == "balanced")
@@ -272,10 +277,26 @@ def make_objective(target: Target, truth: Truth, settings: FinetuningSettings) -
     return Measurements.of(truth)
 
 
+def _make_dense(target: Target, truth: Truth, settings: FinetuningSettings) -> Objective:
+    from pipeline_lib.finetuning import dense_losses
+
+    if target.kind == "tracks":
+        return dense_losses.Tracks.of(truth, target.names)
+    balanced = settings.class_weights == "balanced"
+    return dense_losses.BaseClasses.of(truth, target.names, balanced=balanced)
+
+
 def restore_objective(target: Target, state: Mapping[str, Any]) -> Objective:
     """Return the objective that a head was trained by, from what :meth:`Objective.state` told."""
     if target.kind == "numbers":
         return Measurements(Scaler.from_lists(dict(state)))
+    if target.dense:
+        from pipeline_lib.finetuning import dense_losses
+
+        if target.kind == "tracks":
+            return dense_losses.Tracks(np.array(state["means"]))
+        shares = np.array(state["shares"])
+        return dense_losses.BaseClasses(np.array(state["weights"], dtype=np.float32), shares)
     weights = np.array(state["weights"], dtype=np.float32)
     if target.kind == "labels":
         return Labels(weights)

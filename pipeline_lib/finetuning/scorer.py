@@ -10,15 +10,22 @@ import pandas as pd
 from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 from pipeline_lib.config.finetuning import FinetuningSettings
 from pipeline_lib.errors import InputError
+from pipeline_lib.finetuning.dense_encoding import encode_dense
 from pipeline_lib.finetuning.encoding import EncodedExamples, encode_examples, mirrored, numbers_of
 from pipeline_lib.finetuning.examples import Target
+from pipeline_lib.finetuning.few_shot import SHORTEST, with_prefix
+from pipeline_lib.finetuning.few_shot import room as room_of
+from pipeline_lib.finetuning.heads import AnyClassifier, make_classifier
 from pipeline_lib.finetuning.losses import Objective, restore_objective
 from pipeline_lib.finetuning.scaling import Scaler
 from pipeline_lib.finetuning.training import mean_scores, preferred_device
+from pipeline_lib.models.build import LanguageModel
 from pipeline_lib.models.classifier import SequenceClassifier
+from pipeline_lib.models.in_context import InContextClassifier
 from pipeline_lib.pretraining.folder import load_language_model
 
 HEAD = "head.safetensors"
@@ -38,6 +45,11 @@ class HowToScore:
         Settings of the task.
     numbers
         Scaler of the numbers given with each sequence; of no columns if there are none.
+    prompt_tokens
+        Learned vectors before the tokens (``method: prompt``).
+    labels, shown, prefix
+        For ``method: few_shot``: the token of each class, how many examples are shown, and the
+        tokens before every example.
     """
 
     target: Target
@@ -47,6 +59,10 @@ class HowToScore:
     too_long: str
     precision: str
     numbers: Scaler
+    prompt_tokens: int = 0
+    labels: tuple[int, ...] = ()
+    shown: int = 0
+    prefix: tuple[int, ...] = ()
 
     @classmethod
     def of(
@@ -54,12 +70,33 @@ class HowToScore:
     ) -> "HowToScore":
         """Return what the settings of a task say of it."""
         values = settings.model_dump(include={"pooling", "both_strands", "too_long", "precision"})
-        return cls(target=target, dropout=dropout, numbers=numbers, **values)
+        prompt_tokens = settings.prompt_tokens if settings.method == "prompt" else 0
+        return cls(
+            target=target,
+            dropout=dropout,
+            numbers=numbers,
+            prompt_tokens=prompt_tokens,
+            **values,
+        )
 
     @property
     def number_count(self) -> int:
         """How many numbers are given with each sequence."""
         return len(self.numbers.mean)
+
+    def classifier(self, language_model: LanguageModel, tokenizer: Path) -> AnyClassifier:
+        """Return the encoder of a model with a head of random weights."""
+        if self.labels:
+            return InContextClassifier(language_model, self.labels)
+        return make_classifier(
+            language_model,
+            self.target,
+            tokenizer,
+            pooling=self.pooling,
+            dropout=self.dropout,
+            numbers=self.number_count,
+            prompt_tokens=self.prompt_tokens,
+        )
 
     def views(
         self, table: pd.DataFrame, tokenizer: Path, context_length: int
@@ -80,16 +117,49 @@ class HowToScore:
                 remedy="give the numbers that the model was tuned with, in their order",
             )
         sides = [table, mirrored(table)] if self.both_strands else [table]
-        return [
+        room = self._room(context_length)
+        if self.target.dense:
+            return [
+                encode_dense(
+                    side,
+                    tokenizer,
+                    self.target,
+                    context_length=context_length,
+                    too_long=self.too_long,
+                )
+                for side in sides
+            ]
+        encoded = [
             encode_examples(
                 side,
                 tokenizer,
-                context_length=context_length,
+                context_length=room,
                 too_long=self.too_long,
                 scaler=self.numbers,
+                taken=context_length - room,
             )
             for side in sides
         ]
+        return [with_prefix(part, self.prefix) for part in encoded] if self.prefix else encoded
+
+    def _room(self, context_length: int) -> int:
+        """Return how many tokens are left for an example.
+
+        Raises
+        ------
+        InputError
+            If the prompt leaves none.
+        """
+        if self.labels:
+            return room_of(context_length, self.shown)
+        left = context_length - self.prompt_tokens
+        if left < SHORTEST:
+            raise InputError(
+                f"`prompt_tokens` {self.prompt_tokens:,} leaves no room for a sequence in a "
+                f"context of {context_length:,} tokens",
+                remedy="lower `prompt_tokens`, or take a model with a larger `context_length`",
+            )
+        return left
 
 
 @dataclass(frozen=True)
@@ -110,7 +180,7 @@ class Scorer:
         Most tokens that the model reads.
     """
 
-    classifier: SequenceClassifier
+    classifier: AnyClassifier
     objective: Objective
     how: HowToScore
     tokenizer: Path
@@ -134,7 +204,8 @@ class Scorer:
         -------
         ndarray
             Probabilities of classes or labels, or numbers in the units of the training targets,
-            in the order of ``target.names``; shape (sequences, outputs).
+            in the order of ``target.names``; shape (sequences, outputs). Of targets along the
+            sequence those of the first bin come first.
 
         Raises
         ------
@@ -150,11 +221,9 @@ class Scorer:
         return found.astype(np.float32)
 
 
-def save_head(
-    path: Path, classifier: SequenceClassifier, objective: Objective, how: HowToScore
-) -> None:
+def save_head(path: Path, classifier: AnyClassifier, objective: Objective, how: HowToScore) -> None:
     """Write the head, and in its metadata whatever is needed to score sequences with it."""
-    weights = classifier.head.state_dict()
+    weights = _own_weights(classifier)
     state = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
     about = asdict(how) | {"numbers": how.numbers.to_lists(), "objective": objective.state()}
     # One entry: with several, their order in the file would be random.
@@ -179,29 +248,35 @@ def load_tuned(folder: Path) -> Scorer:
     state, about = _read_head(folder / HEAD)
     language_model, architecture = load_language_model(folder)
     target = Target.from_json(json.dumps(about["target"]))
-    names = ("pooling", "dropout", "both_strands", "too_long", "precision")
+    names = (
+        "pooling",
+        "dropout",
+        "both_strands",
+        "too_long",
+        "precision",
+        "prompt_tokens",
+        "shown",
+    )
     how = HowToScore(
         target=target,
         numbers=Scaler.from_lists(about["numbers"]),
+        labels=tuple(about["labels"]),
+        prefix=tuple(about["prefix"]),
         **{name: about[name] for name in names},
     )
-    classifier = SequenceClassifier(
-        language_model.encoder,
-        target.outputs,
-        how.pooling,
-        how.dropout,
-        numbers=how.number_count,
-        causal=language_model.causal,
-    )
-    expected, found = classifier.head.weight.shape, state["weight"].shape
-    if expected != found:
-        raise InputError(
-            f"the head has weights of shape {tuple(found)}",
-            path=folder / HEAD,
-            expected=f"{tuple(expected)}, by its metadata and config.json",
-            remedy="give head and encoder of the same run",
-        )
-    classifier.head.load_state_dict(state)
+    classifier = how.classifier(language_model, folder / "tokenizer.json")
+    own = _own_weights(classifier)
+    for name, weight in own.items():
+        expected, found = tuple(weight.shape), tuple(state[name].shape) if name in state else ()
+        if expected != found:
+            raise InputError(
+                f"the head has weights of shape {found}",
+                path=folder / HEAD,
+                where=name,
+                expected=f"{expected}, by its metadata and config.json",
+                remedy="give head and encoder of the same run",
+            )
+        weight.copy_(state[name])
     objective = restore_objective(target, about["objective"])
     return Scorer(
         classifier.to(preferred_device()),
@@ -210,6 +285,15 @@ def load_tuned(folder: Path) -> Scorer:
         folder / "tokenizer.json",
         architecture.input_length,
     )
+
+
+def _own_weights(classifier: AnyClassifier) -> dict[str, Tensor]:
+    """Return what is learnt beside the language model, by name: the very tensors."""
+    if isinstance(classifier, InContextClassifier):
+        return {}
+    if isinstance(classifier, SequenceClassifier):
+        return classifier.own_weights()
+    return {name: weight.data for name, weight in classifier.head.named_parameters()}
 
 
 def _read_head(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -15,9 +15,11 @@ import torch
 
 from pipeline_lib.config.family import AnyArchitecture
 from pipeline_lib.config.finetuning import Task
+from pipeline_lib.errors import InputError
 from pipeline_lib.files import atomic_directory, atomic_path, write_text
 from pipeline_lib.finetuning.encoding import EncodedExamples, joined, numbers_of
 from pipeline_lib.finetuning.examples import SPLITS, Target, read_examples
+from pipeline_lib.finetuning.heads import AnyClassifier, set_bias
 from pipeline_lib.finetuning.lora import add_low_rank, merge_low_rank
 from pipeline_lib.finetuning.losses import Objective, make_objective
 from pipeline_lib.finetuning.probe import Probe
@@ -26,6 +28,7 @@ from pipeline_lib.finetuning.scorer import HEAD, HowToScore, Scorer, load_tuned,
 from pipeline_lib.finetuning.training import Tuner
 from pipeline_lib.models.build import LanguageModel, build_model
 from pipeline_lib.models.classifier import SequenceClassifier
+from pipeline_lib.models.dense import TokenClassifier
 from pipeline_lib.models.hyena_language import complements_of
 from pipeline_lib.pretraining.folder import load_language_model, save_model
 from pipeline_lib.tokenizer.vocabulary import read_vocabulary
@@ -39,7 +42,7 @@ CARD = """# Encoder tuned to {task}
 
 A DNA language model that dnalm tuned to {aim}, starting from {start}.
 `model.safetensors` holds the encoder, `head.safetensors` the head on top of it: a linear layer over
-the pooling `{pooling}`. In Python, `pipeline_lib.finetuning.tune.load_tuned` loads both together.
+{pooling}. In Python, `pipeline_lib.finetuning.tune.load_tuned` loads both together.
 
 - Method `{method}`, seed {seed}; kept is what was best on the validation examples
   ({measure}: {score:.4f}).
@@ -111,11 +114,9 @@ def finetune(
         split: how.views(data.of(split).table, model / "tokenizer.json", architecture.input_length)
         for split in SPLITS
     }
-    classifier = SequenceClassifier(
-        language_model.encoder, target.outputs, settings.pooling, architecture.dropout,
-        numbers=how.number_count, causal=language_model.causal,
-    )  # fmt: skip
+    classifier = how.classifier(language_model, model / "tokenizer.json")
     objective = make_objective(target, encoded["train"][0].targets, settings)
+    set_bias(classifier, objective)
     cache = embeddings or directory.parents[1] / "embeddings"
     learner = _learner(classifier, settings, objective, seed, cache)
     history = learner.fit(reduce(joined, encoded["train"]), *encoded["valid"])
@@ -142,9 +143,15 @@ def _start(model: Path, init: str) -> tuple[LanguageModel, AnyArchitecture]:
 
 
 def _learner(
-    classifier: SequenceClassifier, settings: Task, objective: Objective, seed: int, cache: Path
+    classifier: AnyClassifier, settings: Task, objective: Objective, seed: int, cache: Path
 ) -> Tuner | Probe:
+    if isinstance(classifier, TokenClassifier) and settings.method not in ("full", "lora"):
+        raise InputError(
+            f"`method: {settings.method}` is not offered for targets along the sequence",
+            remedy="set `method: full` or `method: lora` for the task",
+        )
     if settings.method == "probe":
+        assert isinstance(classifier, SequenceClassifier)
         return Probe(classifier, settings, objective, cache=cache)
     if settings.method == "lora":
         add_low_rank(classifier.encoder, rank=settings.lora_rank, alpha=settings.lora_alpha)
@@ -168,7 +175,10 @@ def _card(
     settings: Task, target: Target, learner: Tuner | Probe, *, init: str, seed: int, epochs: int
 ) -> str:
     names = ", ".join(target.names[:NAMED]) + (", ..." if len(target.names) > NAMED else "")
-    aims = {"class": "tell classes apart", "labels": "give labels", "numbers": "predict numbers"}
+    aims = {
+        "class": "tell classes apart", "labels": "give labels", "numbers": "predict numbers",
+        "bases": "tell what each base is", "tracks": "predict numbers along the sequence",
+    }  # fmt: skip
     best = learner.best_penalty if isinstance(learner, Probe) else learner.best_epoch
     kept = METHODS[settings.method].format(epochs=epochs, best=best)
     return CARD.format(
@@ -178,5 +188,6 @@ def _card(
         seed=seed,
         measure=learner.objective.measure.replace("_", " "),
         score=learner.best_score,
-        **settings.model_dump(include={"pooling", "method", "protocol"}),
+        pooling="every token" if target.dense else f"the pooling `{settings.pooling}`",
+        **settings.model_dump(include={"method", "protocol"}),
     ) + f"- Training: {kept}.\n"  # fmt: skip
