@@ -75,6 +75,9 @@ def divide(raw: Raw, settings: Task, genome: Genome | None, *, seed: int) -> Div
     before = leak(splits, links.copied_from, links.alike)
     kept = separate(links, splits, PRECIOUS) if strict else np.ones(len(table), dtype=bool)
     dropped = _dropped(links, splits, kept)
+    drawn = drawn_training(splits, kept, settings.max_training_examples, seed=seed)
+    left_out["training example not drawn"] += int((kept & ~drawn).sum())
+    kept = kept & drawn
     links, splits, table = links.subset(kept), splits[kept], table[kept]
     groups = links.groups()
     table = table.assign(split=splits, group=groups, example=np.arange(len(table)))
@@ -109,6 +112,30 @@ def counts(examples: Examples) -> dict[str, dict[str, int]]:
         classes = part.targets()[:, 0].astype(np.int64)
         found = np.bincount(classes, minlength=len(examples.target.names)).tolist()
         result[split] = dict(zip(examples.target.names, found, strict=True))
+    return result
+
+
+def drawn_training(
+    splits: SplitNames, kept: NDArray[np.bool_], most: int | None, *, seed: int
+) -> NDArray[np.bool_]:
+    """Tell which rows to keep so that at most so many training examples are left.
+
+    Parameters
+    ----------
+    splits
+        Split of each row; shape (rows,).
+    kept
+        Rows that are kept so far; only they are counted.
+    most
+        Most training examples; None for all.
+    seed
+        Seed of the choice.
+    """
+    result = np.ones(len(splits), dtype=bool)
+    training = np.flatnonzero(kept & (splits == "train"))
+    if most is not None and most < len(training):
+        order = named_generator(seed, "training examples").permutation(training)
+        result[order[most:]] = False
     return result
 
 

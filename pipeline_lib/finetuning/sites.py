@@ -31,6 +31,7 @@ from pipeline_lib.finetuning.examples import (
 )
 from pipeline_lib.finetuning.homology import Homology, find_homology, separate
 from pipeline_lib.finetuning.links import copy_numbers, leak
+from pipeline_lib.finetuning.protocol import drawn_training
 from pipeline_lib.finetuning.splits import STRADDLES, Splits
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.progress import progress
@@ -86,7 +87,9 @@ def build_sites(
     homology = find_homology(sequences, k=settings.homology_kmer, shared=settings.homology_shared)
     split = examples["split"].to_numpy().astype("U5")
     strict = settings.protocol == "strict"
-    kept = separate(homology, split) if strict else np.ones(len(split), dtype=bool)
+    apart = separate(homology, split) if strict else np.ones(len(split), dtype=bool)
+    kept = apart & drawn_training(split, apart, settings.max_training_examples, seed=seed)
+    left_out["training example not drawn"] += int((apart & ~kept).sum())
     remaining = homology.subset(kept)
     examples["group"] = -1
     examples.loc[kept, "group"] = remaining.groups()
@@ -102,7 +105,7 @@ def build_sites(
         "homology": {
             "groups": int(result["group"].nunique()),
             "groups_across_splits": _straddling(homology.groups(), examples["split"]),
-            "dropped": _table(examples[~kept]),
+            "dropped": _table(examples[~apart]),
             "ignored_kmers": homology.ignored_kmers,
             "kept_kmer_share": homology.kept_share,
         },

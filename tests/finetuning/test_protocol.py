@@ -190,6 +190,23 @@ def test_validation_is_drawn_from_training_where_it_is_not_published(random_dna)
             assert by_row[5] == by_row[6]
 
 
+@pytest.mark.parametrize("most", [1, 7, 1000])
+def test_training_examples_are_drawn_and_others_kept(random_dna, most):
+    source = raw(random_dna, split=published(40))
+    source.table.loc[3, "sequence"] = source.table["sequence"][35]  # dropped, not drawn
+    whole, drawn = (
+        divide(source, task("strict", max_training_examples=limit), None, seed=2)
+        for limit in (None, most)
+    )
+    every, some = whole.examples.table["sequence"], drawn.examples.table["sequence"]
+    training = drawn.examples.table["split"] == "train"
+    assert len(every) == 39 and training.sum() == min(most, 19) and (~training).sum() == 20
+    assert set(every[20 - 1 :]) == set(some[~training]) and set(some) <= set(every)
+    assert drawn.stats["dropped"] == whole.stats["dropped"] != {}
+    left_out = drawn.stats["rows_left_out"].get("training example not drawn", 0)
+    assert left_out == 19 - training.sum()
+
+
 def test_held_out_contigs(random_dna):
     source = raw(random_dna, contig=[f"chr{1 + row % 4}" for row in range(40)], start=0, end=200)
     hold = {"valid": {"contigs": ["chr2"]}, "test": {"contigs": ["chr4"]}}
