@@ -78,4 +78,4 @@ def surprise(logits: torch.Tensor, truth: NDArray[np.int64], first: int) -> Arra
 def guessed(logits: torch.Tensor, truth: NDArray[np.int64], first: int) -> Array:
     """Return 1 where the true token is the most probable ordinary one, and 0 elsewhere."""
     best = logits[:, first:].argmax(dim=1).cpu().numpy() + first
-    return (best == truth).astype(np.float64)
+    return np.asarray(best == truth, dtype=np.float64)
