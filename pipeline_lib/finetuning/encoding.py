@@ -233,8 +233,6 @@ def mirrored(table: pd.DataFrame) -> pd.DataFrame:
         focus = table["focus"]
         turned = table["sequence"].str.len() - 1 - focus
         changes["focus"] = turned.where(focus >= 0, focus).astype(focus.dtype)
-    # Targets along the sequence stay as they are: it is told that the sequence is turned.
-    changes["turned"] = ~table["turned"] if "turned" in table else True
     return table.assign(**changes)
 
 

@@ -154,11 +154,11 @@ class Labels(Objective):
     measure: ClassVar[str] = "median_auroc"
 
     @classmethod
-    def of(cls, truth: Truth, *, balanced: bool) -> "Labels":
-        """Return the objective for training targets."""
+    def of(cls, truth: Truth, *, balanced: bool = False, weight: float = 1.0) -> "Labels":
+        """Return the objective for training targets: weights by rarity, or one for all labels."""
         present, absent = (truth == 1).sum(axis=0), (truth == 0).sum(axis=0)
         both = balanced & (present > 0) & (absent > 0)
-        return cls(np.where(both, absent / np.maximum(present, 1), 1.0).astype(np.float32))
+        return cls(np.where(both, absent / np.maximum(present, 1), weight).astype(np.float32))
 
     def weight(self, truth: Truth) -> float:
         """Return how many labels are known."""
@@ -266,6 +266,8 @@ def make_objective(target: Target, truth: Truth, settings: FinetuningSettings) -
         kind = TwoClasses if target.outputs == 2 else SeveralClasses
         return kind.of(truth, target.outputs, balanced=settings.class_weights == "balanced")
     if target.kind == "labels":
+        if isinstance(settings.label_weights, float):
+            return Labels.of(truth, weight=settings.label_weights)
         return Labels.of(truth, balanced=settings.label_weights == "balanced")
     unknown = ~np.isfinite(truth).any(axis=0)
     if unknown.any():

@@ -1,6 +1,7 @@
 """Tuned models as folders: what is saved of the head, and scores of new sequences."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,7 @@ class HowToScore:
                     self.target,
                     context_length=context_length,
                     too_long=self.too_long,
+                    turned=side is not table,
                 )
                 for side in sides
             ]
@@ -221,9 +223,20 @@ class Scorer:
         return found.astype(np.float32)
 
 
-def save_head(path: Path, classifier: AnyClassifier, objective: Objective, how: HowToScore) -> None:
-    """Write the head, and in its metadata whatever is needed to score sequences with it."""
-    weights = _own_weights(classifier)
+def save_head(
+    path: Path, weights: Mapping[str, Tensor], objective: Objective, how: HowToScore
+) -> None:
+    """Write the head, and in its metadata whatever is needed to score sequences with it.
+
+    Parameters
+    ----------
+    path
+        ``head.safetensors``.
+    weights
+        Those of :func:`own_weights`.
+    objective, how
+        What besides decides about scores.
+    """
     state = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
     about = asdict(how) | {"numbers": how.numbers.to_lists(), "objective": objective.state()}
     # One entry: with several, their order in the file would be random.
@@ -248,24 +261,17 @@ def load_tuned(folder: Path) -> Scorer:
     state, about = _read_head(folder / HEAD)
     language_model, architecture = load_language_model(folder)
     target = Target.from_json(json.dumps(about["target"]))
-    names = (
-        "pooling",
-        "dropout",
-        "both_strands",
-        "too_long",
-        "precision",
-        "prompt_tokens",
-        "shown",
-    )
+    names = ("pooling", "dropout", "both_strands", "too_long", "precision", "prompt_tokens")
     how = HowToScore(
         target=target,
         numbers=Scaler.from_lists(about["numbers"]),
         labels=tuple(about["labels"]),
+        shown=about["shown"],
         prefix=tuple(about["prefix"]),
         **{name: about[name] for name in names},
     )
     classifier = how.classifier(language_model, folder / "tokenizer.json")
-    own = _own_weights(classifier)
+    own = own_weights(classifier)
     for name, weight in own.items():
         expected, found = tuple(weight.shape), tuple(state[name].shape) if name in state else ()
         if expected != found:
@@ -287,7 +293,7 @@ def load_tuned(folder: Path) -> Scorer:
     )
 
 
-def _own_weights(classifier: AnyClassifier) -> dict[str, Tensor]:
+def own_weights(classifier: AnyClassifier) -> dict[str, Tensor]:
     """Return what is learnt beside the language model, by name: the very tensors."""
     if isinstance(classifier, InContextClassifier):
         return {}

@@ -74,6 +74,7 @@ class Tuner:
         self.optimizers = make_optimizers(classifier, settings)
         self.position = Position()
         self._best: Tensors = {}
+        self._over = False
 
     @property
     def best_epoch(self) -> int:
@@ -113,8 +114,9 @@ class Tuner:
             waited = now.epoch - now.best_epoch
             now.ended = waited >= self.settings.patience or now.epoch == self.settings.epochs
             now.next_epoch()
-            self._keep(due=now.ended and now.step > 0)
+            self._keep()
         set_weights(self.classifier, self._best)
+        self._over = True  # from here on weights may be merged: nothing is to go on with
         return now.history
 
     def score(self, *views: EncodedExamples) -> NDArray[np.float64]:
@@ -151,10 +153,10 @@ class Tuner:
             now.seconds = time.monotonic() - begun
             self._keep()
 
-    def _keep(self, *, due: bool = False) -> None:
+    def _keep(self) -> None:
         """Save the state if it is time to, and end the run if that was asked for."""
         signal = self._stopped()
-        if self.saved is not None and (due or signal or self.saved.due):
+        if self.saved is not None and not self._over and (signal or self.saved.due):
             tensors = gathered(self.classifier, self.optimizers, self._best)
             self.saved.save(self.position, tensors, wait=bool(signal))
         if signal:
@@ -231,7 +233,7 @@ def _scores(
     between: Callable[[], None],
 ) -> NDArray[np.float64]:
     classifier.eval()
-    device = classifier.head.weight.device
+    device = next(classifier.parameters()).device
     scores = np.empty((len(examples), classifier.outputs), dtype=objective.dtype)
     for chosen in scoring_batches(examples.lengths):
         between()

@@ -4,8 +4,10 @@ The second is the control: what it lacks is pretraining, and nothing else. Both 
 the validation examples; the test examples are scored once, at the end.
 """
 
+import hashlib
 import json
-from functools import reduce
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -13,25 +15,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from pipeline_lib.config.family import AnyArchitecture
 from pipeline_lib.config.finetuning import Task
-from pipeline_lib.errors import InputError
-from pipeline_lib.files import atomic_directory, atomic_path, write_text
-from pipeline_lib.finetuning.encoding import EncodedExamples, joined, numbers_of
-from pipeline_lib.finetuning.examples import SPLITS, Target, read_examples
-from pipeline_lib.finetuning.heads import AnyClassifier, set_bias
-from pipeline_lib.finetuning.lora import add_low_rank, merge_low_rank
-from pipeline_lib.finetuning.losses import Objective, make_objective
+from pipeline_lib.config.launching import WITHOUT_EFFECT
+from pipeline_lib.files import atomic_directory, atomic_path, checksum, write_text
+from pipeline_lib.finetuning.encoding import EncodedExamples
+from pipeline_lib.finetuning.examples import Target, read_examples
+from pipeline_lib.finetuning.lora import merge_low_rank
+from pipeline_lib.finetuning.preparation import Learner, Prepared, make_learner, prepare
 from pipeline_lib.finetuning.probe import Probe
-from pipeline_lib.finetuning.scaling import Scaler
-from pipeline_lib.finetuning.scorer import HEAD, HowToScore, Scorer, load_tuned, save_head
-from pipeline_lib.finetuning.training import Tuner
-from pipeline_lib.models.build import LanguageModel, build_model
-from pipeline_lib.models.classifier import SequenceClassifier
-from pipeline_lib.models.dense import TokenClassifier
-from pipeline_lib.models.hyena_language import complements_of
-from pipeline_lib.pretraining.folder import load_language_model, save_model
-from pipeline_lib.tokenizer.vocabulary import read_vocabulary
+from pipeline_lib.finetuning.resume import Saved
+from pipeline_lib.finetuning.scorer import HEAD, Scorer, load_tuned, own_weights, save_head
+from pipeline_lib.models.prompt import remove_prompt
+from pipeline_lib.pretraining.folder import save_model
+from pipeline_lib.stopping import stop_signals
 
 __all__ = ["PREDICTION_SCHEMA", "Scorer", "finetune", "load_tuned"]
 
@@ -41,16 +37,19 @@ PREDICTION_SCHEMA = pa.schema(
 CARD = """# Encoder tuned to {task}
 
 A DNA language model that dnalm tuned to {aim}, starting from {start}.
-`model.safetensors` holds the encoder, `head.safetensors` the head on top of it: a linear layer over
-{pooling}. In Python, `pipeline_lib.finetuning.tune.load_tuned` loads both together.
+`model.safetensors` holds the encoder, `head.safetensors` {head}.
+In Python, `pipeline_lib.finetuning.tune.load_tuned` loads both together.
 
 - Method `{method}`, seed {seed}; kept is what was best on the validation examples
   ({measure}: {score:.4f}).
 - Examples split by the protocol `{protocol}`.
 """
+TUNED = "{epochs} epochs, of which number {best} was kept"
 METHODS = {
-    "full": "{epochs} epochs, of which number {best} was kept",
-    "lora": "{epochs} epochs, of which number {best} was kept",
+    "full": TUNED,
+    "lora": TUNED,
+    "prompt": f"the encoder is as it was; {TUNED}",
+    "few_shot": TUNED,
     "probe": "the encoder is as it was; of {epochs} penalties, {best:g} was kept",
 }
 NAMED = 5
@@ -95,71 +94,76 @@ def finetune(
         For ``method: probe``, where to keep what the encoder gives; default: ``embeddings`` beside
         the folders of the model's tasks, ``directory/../../embeddings``.
 
+    Interrupted and called again, it goes on from its last state in ``directory/checkpoints``, and
+    ends with the same weights, bit for bit on a CPU with as many threads.
+
     Raises
     ------
     InputError
         If an example is longer than the model's context, or the examples cannot be learnt from.
     TrainingError
         If the loss is not finite.
+    Stopped
+        After a signal to stop, once the state of the run is saved.
     """
     if init not in ("pretrained", "scratch"):
         raise ValueError(f"init is {init!r}; expected 'pretrained' or 'scratch'")
     torch.set_num_threads(threads)
-    torch.manual_seed(seed)
-    language_model, architecture = _start(model, init)
-    table, target = (data := read_examples(examples)).table, data.target
-    numbers = Scaler.of(numbers_of(data.of("train").table))
-    how = HowToScore.of(target, settings, architecture.dropout, numbers)
-    encoded = {
-        split: how.views(data.of(split).table, model / "tokenizer.json", architecture.input_length)
-        for split in SPLITS
-    }
-    classifier = how.classifier(language_model, model / "tokenizer.json")
-    objective = make_objective(target, encoded["train"][0].targets, settings)
-    set_bias(classifier, objective)
+    data = read_examples(examples)
+    prepared = prepare(model, data, settings, init=init, seed=seed)
     cache = embeddings or directory.parents[1] / "embeddings"
-    learner = _learner(classifier, settings, objective, seed, cache)
-    history = learner.fit(reduce(joined, encoded["train"]), *encoded["valid"])
-    if settings.method == "lora":
-        merge_low_rank(classifier.encoder)
-    predictions = _predictions(learner, table, encoded)
-    card = _card(settings, target, learner, init=init, seed=seed, epochs=len(history))
+    run = _fingerprint(model, examples, settings, init, seed)
+    with _kept(directory / "checkpoints", run, settings) as (saved, stopped):
+        learner = make_learner(prepared, settings, seed, cache=cache, saved=saved, stopped=stopped)
+        history = learner.fit(prepared.train, *prepared.scored["valid"])
+        if settings.method == "lora":
+            merge_low_rank(prepared.classifier.encoder)
+        predictions = _predictions(learner, data.table, prepared.scored)
+    card = _card(settings, data.target, learner, init=init, seed=seed, epochs=len(history))
     with atomic_directory(directory / "model") as folder:
-        save_model(folder, language_model.cpu(), architecture, model / "tokenizer.json", card=card)
-        save_head(folder / HEAD, classifier, objective, how)
+        _save(folder, prepared, model / "tokenizer.json", card)
     write_text(directory / "metrics.jsonl", "".join(f"{json.dumps(line)}\n" for line in history))
     with atomic_path(directory / "predictions.parquet") as path:
         pq.write_table(predictions, path, compression="zstd")
+    if saved is not None:
+        saved.remove()
 
 
-def _start(model: Path, init: str) -> tuple[LanguageModel, AnyArchitecture]:
-    """Return the pretrained model, or the same with random weights."""
-    language_model, architecture = load_language_model(model)
-    if init == "scratch":
-        complements = complements_of(read_vocabulary(model / "tokenizer.json").words)
-        vocab_size = language_model.encoder.vocab_size
-        language_model = build_model(architecture, vocab_size, complements)
-    return language_model, architecture
+@contextmanager
+def _kept(
+    checkpoints: Path, run: str, settings: Task
+) -> Iterator[tuple[Saved | None, Callable[[], int]]]:
+    """Yield where the state of a run is kept, and what tells of signals to stop.
 
-
-def _learner(
-    classifier: AnyClassifier, settings: Task, objective: Objective, seed: int, cache: Path
-) -> Tuner | Probe:
-    if isinstance(classifier, TokenClassifier) and settings.method not in ("full", "lora"):
-        raise InputError(
-            f"`method: {settings.method}` is not offered for targets along the sequence",
-            remedy="set `method: full` or `method: lora` for the task",
-        )
+    A probe is fitted in one go: a signal ends it at once.
+    """
     if settings.method == "probe":
-        assert isinstance(classifier, SequenceClassifier)
-        return Probe(classifier, settings, objective, cache=cache)
-    if settings.method == "lora":
-        add_low_rank(classifier.encoder, rank=settings.lora_rank, alpha=settings.lora_alpha)
-    return Tuner(classifier, settings, objective, seed=seed)
+        yield None, lambda: 0
+        return
+    with stop_signals() as stopped:
+        yield Saved(checkpoints, run), stopped
+
+
+def _fingerprint(model: Path, examples: Path, settings: Task, init: str, seed: int) -> str:
+    """Return a fingerprint of all that decides about the weights of a run."""
+    others = {*WITHOUT_EFFECT, "grid", "seeds"}
+    inputs = [checksum(model / "model.safetensors"), checksum(examples)]
+    parts = [settings.model_dump(mode="json", exclude=others), inputs, init, seed]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _save(folder: Path, prepared: Prepared, tokenizer: Path, card: str) -> None:
+    """Write encoder and head."""
+    model = prepared.language_model.cpu()
+    weights = own_weights(prepared.classifier)
+    if prepared.how.prompt_tokens:
+        remove_prompt(model.encoder)
+    save_model(folder, model, prepared.architecture, tokenizer, card=card)
+    save_head(folder / HEAD, weights, prepared.objective, prepared.how)
 
 
 def _predictions(
-    learner: Tuner | Probe, table: pd.DataFrame, encoded: dict[str, list[EncodedExamples]]
+    learner: Learner, table: pd.DataFrame, encoded: dict[str, list[EncodedExamples]]
 ) -> pa.Table:
     parts = []
     for split in ("valid", "test"):
@@ -172,7 +176,7 @@ def _predictions(
 
 
 def _card(
-    settings: Task, target: Target, learner: Tuner | Probe, *, init: str, seed: int, epochs: int
+    settings: Task, target: Target, learner: Learner, *, init: str, seed: int, epochs: int
 ) -> str:
     names = ", ".join(target.names[:NAMED]) + (", ..." if len(target.names) > NAMED else "")
     aims = {
@@ -188,6 +192,14 @@ def _card(
         seed=seed,
         measure=learner.objective.measure.replace("_", " "),
         score=learner.best_score,
-        pooling="every token" if target.dense else f"the pooling `{settings.pooling}`",
+        head=_head_in_words(settings, target),
         **settings.model_dump(include={"method", "protocol"}),
     ) + f"- Training: {kept}.\n"  # fmt: skip
+
+
+def _head_in_words(settings: Task, target: Target) -> str:
+    if settings.method == "few_shot":
+        return "the prompt: tokens that show examples with their classes"
+    place = "every token" if target.dense else f"the pooling `{settings.pooling}`"
+    more = f", and {settings.prompt_tokens} vectors before the tokens"
+    return f"a linear layer over {place}" + (more if settings.method == "prompt" else "")
