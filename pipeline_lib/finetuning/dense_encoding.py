@@ -113,14 +113,14 @@ def encode_dense(
     *,
     context_length: int,
     too_long: str = "error",
+    turned: bool = False,
 ) -> DenseExamples:
     """Turn examples with targets along the sequence into tokens: ``[CLS] a [SEP]``.
 
     Parameters
     ----------
     table
-        Column sequence, and ``target`` if it is known. A column ``turned`` tells of which
-        examples the sequence is the other strand, while the targets are as they were.
+        Column sequence, and ``target`` if it is known.
     tokenizer
         ``tokenizer.json``.
     target
@@ -130,6 +130,8 @@ def encode_dense(
     too_long
         ``error``, or ``crop``: of an example that does not fit, the tokens around its middle are
         kept. Bases that have a target are never cut off.
+    turned
+        Whether the sequences are the other strand, while targets are as they were.
 
     Raises
     ------
@@ -140,7 +142,6 @@ def encode_dense(
     encoder, overlap = load_tokenizer(tokenizer), overlap_of(tokenizer)
     vocabulary = read_vocabulary(tokenizer)
     room, needed = context_length - 2, target.units * target.bin
-    turned = table["turned"].to_numpy() if "turned" in table else np.zeros(len(table), dtype=bool)
     ids: list[NDArray[np.int32]] = []
     places: list[NDArray[np.int32]] = []
     firsts = []
@@ -148,7 +149,7 @@ def encode_dense(
         first = target.segment(len(sequence))
         if first < 0:
             raise _too_short(row, len(sequence), needed)
-        if turned[row]:
+        if turned:
             first = len(sequence) - needed - first
         found, starts = encode_sequence(encoder, sequence, overlap)
         begin, end = _kept(np.array(starts), first, needed, overlap, room, too_long, row)
@@ -167,7 +168,7 @@ def encode_dense(
         vocabulary.pad,
         np.concatenate(places),
         np.array(firsts, dtype=np.int64),
-        np.asarray(turned, dtype=bool),
+        np.full(len(ids), turned),
         target,
         overlap,
     )
