@@ -157,7 +157,12 @@ class SpliceSitesTask(Task):
     )
     upstream: int = Field(199, ge=0, description="Bases before the GT or AG.")
     downstream: int = Field(199, ge=0, description="Bases after the GT or AG.")
-    decoys_per_site: float = Field(1.0, gt=0, description="Decoys for every true site.")
+    decoys_per_site: float = Field(
+        1.0, gt=0, description="Decoys of the same gene for every true site."
+    )
+    elsewhere_per_site: float = Field(
+        0.0, ge=0, description="Decoys from outside of genes with introns for every true site."
+    )
     test_contigs: Texts = Field(
         (),
         description="Published test split: these contigs, without genes that have paralogs; the "

@@ -1,21 +1,30 @@
 """Make the examples of a task, of whatever type it is."""
 
 import importlib
+from collections.abc import Mapping
 from pathlib import Path
 
+from pipeline_lib.config.corpus import Holdouts
 from pipeline_lib.config.task_files import source_files
-from pipeline_lib.config.tasks import AnyTask, StartSitesTask
+from pipeline_lib.config.tasks import AnyTask
+from pipeline_lib.config.tasks_genome import CodonsTask, SpeciesTask
 from pipeline_lib.files import write_json
 from pipeline_lib.finetuning.examples import check_splits, write_examples
 from pipeline_lib.finetuning.protocol import Divided, divide
 from pipeline_lib.finetuning.raw import Raw
 from pipeline_lib.finetuning.sites import build_sites
+from pipeline_lib.finetuning.sources.species import read as read_species
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.provenance import provenance
 
 
 def build_examples(
-    directory: Path, settings: AnyTask, *, genome: Path | None = None, seed: int
+    directory: Path,
+    settings: AnyTask,
+    *,
+    genome: Path | None = None,
+    genomes: Mapping[str, Path] | None = None,
+    seed: int,
 ) -> None:
     """Write ``examples.parquet`` and ``stats.json`` of a task.
 
@@ -27,6 +36,8 @@ def build_examples(
         The task; its files are found from the working folder.
     genome
         Folder of the assembly that the task names, if it names one.
+    genomes
+        Folders of the assemblies of a task that names several, by name.
     seed
         Seed of random splits and of the choice of decoys.
 
@@ -37,11 +48,15 @@ def build_examples(
     """
     if settings.assembly is not None and genome is None:
         raise ValueError("the task names an assembly: give its folder")
-    if isinstance(settings, StartSitesTask):
+    if isinstance(settings, CodonsTask):
         assert genome is not None
         build_sites(genome, directory, settings, assembly=settings.assembly, seed=seed)
         return
-    if genome is None:
+    if isinstance(settings, SpeciesTask):
+        raw = read_species(settings, genomes or {}, seed=seed)
+        # The reader has split by contig, holdouts of any of the assemblies included.
+        divided = divide(raw, settings.model_copy(update={"holdouts": Holdouts()}), None, seed=seed)
+    elif genome is None:
         raw, divided = _make(settings, None, seed)
     else:
         with Genome(genome) as reader:
@@ -53,6 +68,7 @@ def build_examples(
     }
     if genome is not None:
         inputs["genome"] = genome / "genome.fa.gz"
+    inputs |= {name: folder / "genome.fa.gz" for name, folder in (genomes or {}).items()}
     stats = {"type": settings.type, "rows": len(raw.table), **divided.stats}
     stats["provenance"] = provenance(settings.example_settings(), inputs=inputs, seed=seed)
     write_examples(directory / "examples.parquet", divided.examples)

@@ -54,6 +54,14 @@ class Transcript:
             return None
         return start if self.strand == "+" else end - 3
 
+    @property
+    def stop_codon(self) -> int | None:
+        """Leftmost base of the last codon, forward strand; None where an intron splits it."""
+        start, end = self.parts[-1]
+        if end - start < 3:
+            return None
+        return end - 3 if self.strand == "+" else start
+
 
 @dataclass
 class Coding:

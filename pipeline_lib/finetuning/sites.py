@@ -1,7 +1,7 @@
-"""Translation initiation sites: true start codons against ATGs that are none.
+"""Start and stop codons: true ones against codons of the same letters that are none.
 
-Every example is a window around an ATG. Telling a start codon from an arbitrary stretch of
-genome is easy, so decoys come from four places (see :mod:`pipeline_lib.finetuning.decoys`), and
+Every example is a window around such a codon. Telling a start codon from an arbitrary stretch of
+genome is easy, so decoys come from several places (see :mod:`pipeline_lib.finetuning.decoys`), and
 scores are given against each. Splits are by contig or held-out interval, and no example in one
 split is homologous to an example in another.
 """
@@ -15,13 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline_lib.config.tasks import StartSitesTask
+from pipeline_lib.config.tasks_genome import CodonsTask, StopCodonsTask
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import write_json
 from pipeline_lib.finetuning.coding import Coding, read_coding
-from pipeline_lib.finetuning.decoys import find_candidates, usable_windows
+from pipeline_lib.finetuning.decoys import STARTS, STOPS, Signal, find_candidates, usable_windows
 from pipeline_lib.finetuning.examples import (
-    DECOYS,
     SPLITS,
     TRUE_SITE,
     Examples,
@@ -39,11 +38,14 @@ from pipeline_lib.provenance import provenance
 from pipeline_lib.randomness import named_generator
 from pipeline_lib.sequence import reverse_complement
 
-TARGET = Target("class", ("decoy", TRUE_SITE))
+
+def signal_of(settings: CodonsTask) -> Signal:
+    """Return what codons a task is about."""
+    return STOPS if isinstance(settings, StopCodonsTask) else STARTS
 
 
 def build_sites(
-    genome: Path, directory: Path, settings: StartSitesTask, *, assembly: str, seed: int
+    genome: Path, directory: Path, settings: CodonsTask, *, assembly: str, seed: int
 ) -> None:
     """Write ``examples.parquet`` and ``stats.json`` of a task.
 
@@ -75,13 +77,15 @@ def build_sites(
             remedy=f"set `genome.assemblies.{assembly}.annotation` to its GFF3 file",
         )
     coding = read_coding(annotation)
+    signal = signal_of(settings)
+    target = Target("class", ("decoy", signal.site))
     left_out: Counter[str] = Counter()
     with Genome(genome) as reader:
         splits = Splits(reader, settings.holdouts, assembly=assembly)
         candidates = _candidates(reader, coding, splits, settings, left_out, seed)
-        candidates = limit_training(candidates, settings.max_training_sites)
-        drawn = draw(candidates, settings.decoys_per_site)
-        _check_splits(drawn, genome)
+        candidates = limit_training(candidates, settings.max_training_sites, signal.site)
+        drawn = draw(candidates, settings.decoys_per_site, signal.site)
+        _check_splits(drawn, genome, signal)
         examples = _with_sequences(drawn, reader, settings).assign(assembly=assembly)
     sequences = [sequence.encode() for sequence in examples["sequence"]]
     homology = find_homology(sequences, k=settings.homology_kmer, shared=settings.homology_shared)
@@ -94,22 +98,22 @@ def build_sites(
     examples["group"] = -1
     examples.loc[kept, "group"] = remaining.groups()
     result = examples[kept].assign(example=np.arange(kept.sum()))
-    _check_splits(result, genome)
+    _check_splits(result, genome, signal)
     stats = {
         "transcripts": sum(len(one.transcripts) for one in coding.values()),
         "protocol": settings.protocol,
-        "target": {"kind": TARGET.kind, "names": list(TARGET.names)},
+        "target": {"kind": target.kind, "names": list(target.names)},
         "sites_left_out": dict(sorted(left_out.items())),
-        "candidates": _table(candidates),
-        "drawn": _table(drawn),
+        "candidates": _table(candidates, signal),
+        "drawn": _table(drawn, signal),
         "homology": {
             "groups": int(result["group"].nunique()),
             "groups_across_splits": _straddling(homology.groups(), examples["split"]),
-            "dropped": _table(examples[~apart]),
+            "dropped": _table(examples[~apart], signal),
             "ignored_kmers": homology.ignored_kmers,
             "kept_kmer_share": homology.kept_share,
         },
-        "examples": _table(result),
+        "examples": _table(result, signal),
         "leak": _leak(sequences, remaining, split, kept),
         "leak_before": _leak(sequences, homology, split, np.ones(len(split), dtype=bool)),
         "provenance": provenance(
@@ -118,23 +122,25 @@ def build_sites(
             seed=seed,
         ),
     }
-    write_examples(directory / "examples.parquet", Examples(result, TARGET))
+    write_examples(directory / "examples.parquet", Examples(result, target))
     write_json(directory / "stats.json", stats)
 
 
-def limit_training(candidates: pd.DataFrame, most: int | None) -> pd.DataFrame:
+def limit_training(
+    candidates: pd.DataFrame, most: int | None, site: str = TRUE_SITE
+) -> pd.DataFrame:
     """Keep at most so many true sites of the training split, chosen at random.
 
     Validation and test keep all of theirs, so that scores stay as exact as they can be.
     """
     if most is None:
         return candidates
-    wanted = (candidates["kind"] == TRUE_SITE) & (candidates["split"] == "train")
+    wanted = (candidates["kind"] == site) & (candidates["split"] == "train")
     rank = candidates["priority"].where(wanted).rank(method="first")
     return candidates[~(wanted & (rank > most))]
 
 
-def draw(candidates: pd.DataFrame, per_site: int) -> pd.DataFrame:
+def draw(candidates: pd.DataFrame, per_site: int, site: str = TRUE_SITE) -> pd.DataFrame:
     """Choose the decoys: as many of each kind as there are true sites, in every split.
 
     Each gene with a site gives ``per_site`` decoys of each kind if it has them; what is missing
@@ -146,10 +152,12 @@ def draw(candidates: pd.DataFrame, per_site: int) -> pd.DataFrame:
         Columns contig, position, strand, kind, gene, split and priority (a random number).
     per_site
         Decoys of each kind for every true site.
+    site
+        The kind of true sites.
     """
-    sites = candidates[candidates["kind"] == TRUE_SITE]
+    sites = candidates[candidates["kind"] == site]
     wanted = sites["split"].value_counts() * per_site
-    decoys = candidates[candidates["kind"] != TRUE_SITE].sort_values("priority", kind="stable")
+    decoys = candidates[candidates["kind"] != site].sort_values("priority", kind="stable")
     rank = decoys.groupby(["split", "kind", "gene"], sort=False).cumcount()
     decoys = decoys.assign(spare=(rank >= per_site) | (decoys["gene"] == ""))
     decoys = decoys.sort_values(["spare", "priority"], kind="stable")
@@ -163,30 +171,31 @@ def _candidates(
     genome: Genome,
     coding: dict[str, Coding],
     splits: Splits,
-    settings: StartSitesTask,
+    settings: CodonsTask,
     left_out: Counter[str],
     seed: int,
 ) -> pd.DataFrame:
+    signal = signal_of(settings)
     most = settings.decoys_per_site * sum(len(one.transcripts) for one in coding.values())
     tables = []
     for contig in progress(genome.contigs, "sites", unit="contig"):
         sequence = genome.fetch(contig, 0, genome.contigs[contig]).upper()
-        table = find_candidates(sequence, coding.get(contig, Coding()), settings, left_out)
-        table = usable_windows(table, sequence, settings, left_out)
+        table = find_candidates(sequence, coding.get(contig, Coding()), settings, left_out, signal)
+        table = usable_windows(table, sequence, settings, left_out, signal.site)
         table["split"] = splits.of(contig, table["start"].to_numpy(), table["end"].to_numpy())
         straddling = table["split"] == STRADDLES
-        sites = table["kind"] == TRUE_SITE
+        sites = table["kind"] == signal.site
         left_out["window across the border of a holdout"] += int((sites & straddling).sum())
         table["priority"] = named_generator(seed, "decoys", contig).random(len(table))
         table = table[~straddling].assign(contig=contig)
         # More of a kind than could ever be drawn need not be held in memory.
         order = table.groupby(["split", "kind"], observed=True)["priority"].rank()
-        table = table[(order <= most) | (table["kind"] == TRUE_SITE)]
+        table = table[(order <= most) | (table["kind"] == signal.site)]
         tables.append(table.astype({"strand": str, "kind": str, "gene": str}))
     return pd.concat(tables, ignore_index=True)
 
 
-def _with_sequences(drawn: pd.DataFrame, genome: Genome, settings: StartSitesTask) -> pd.DataFrame:
+def _with_sequences(drawn: pd.DataFrame, genome: Genome, settings: CodonsTask) -> pd.DataFrame:
     sequences = np.empty(len(drawn), dtype=object)
     for contig, rows in drawn.groupby("contig", sort=False).indices.items():
         table = drawn.iloc[rows]
@@ -198,18 +207,18 @@ def _with_sequences(drawn: pd.DataFrame, genome: Genome, settings: StartSitesTas
             )
         ]
         sequences[rows] = [window.decode() for window in windows]
-    target: Any = as_lists((drawn[["kind"]] == TRUE_SITE).to_numpy())
+    target: Any = as_lists((drawn[["kind"]] == signal_of(settings).site).to_numpy())
     return drawn.assign(sequence=sequences, focus=settings.upstream, target=target)
 
 
-def _check_splits(examples: pd.DataFrame, genome: Path) -> None:
-    sites = examples.loc[examples["kind"] == TRUE_SITE, "split"]
+def _check_splits(examples: pd.DataFrame, genome: Path, signal: Signal) -> None:
+    sites = examples.loc[examples["kind"] == signal.site, "split"]
     for split in SPLITS:
         if not (sites == split).any():
             raise InputError(
-                f"split {split!r} has no translation initiation sites",
+                f"split {split!r} has no {signal.what}",
                 path=genome / "annotation.gff3.gz",
-                expected="annotated start codons in the training, validation and test contigs",
+                expected=f"annotated {signal.what} in the training, validation and test contigs",
                 remedy="choose contigs with genes in the task's `holdouts`, and leave some over"
                 " for training",
             )
@@ -230,8 +239,8 @@ def _straddling(groups: Any, splits: Any) -> int:
     return int((spread > 1).sum())
 
 
-def _table(examples: pd.DataFrame) -> dict[str, dict[str, int]]:
+def _table(examples: pd.DataFrame, signal: Signal) -> dict[str, dict[str, int]]:
     """Count examples by split and kind."""
     counts = Counter(zip(examples["split"], examples["kind"], strict=True))
-    kinds = (TRUE_SITE, *DECOYS)
+    kinds = (signal.site, *signal.decoys)
     return {split: {kind: counts[split, kind] for kind in kinds} for split in SPLITS}

@@ -7,7 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline_lib.finetuning.coding import Coding, Transcript
-from pipeline_lib.finetuning.decoys import find_candidates, find_start_codons, usable_windows
+from pipeline_lib.finetuning.decoys import (
+    STARTS,
+    STOPS,
+    find_candidates,
+    find_codons,
+    usable_windows,
+)
 from pipeline_lib.intervals import Intervals
 from pipeline_lib.sequence import reverse_complement
 
@@ -29,7 +35,7 @@ def listed(table, *kinds):
 @given(st.text(alphabet="ATGCN", max_size=60))
 def test_start_codons_on_both_strands(text):
     sequence = text.encode()
-    found = find_start_codons(sequence)
+    found = find_codons(sequence, STARTS.codons)
     for strand in "+-":
         expected = [
             i
@@ -145,3 +151,39 @@ def test_windows_follow_the_strand(make_task):
         row.strand: (row.position, row.start, row.end) for row in kept.itertuples(index=False)
     }
     assert windows == {"+": (4, 2, 11), "-": (10, 6, 15)}
+
+
+# 0         1         2         3         4
+# 0123456789012345678901234567890123456789012345678
+STOPPED = b"CCCATGCTAACCTGCCCCTAGCCCTAGCCTGACCCCCCCCCCCTAACCC"
+CODING = Transcript("g", "+", ((3, 21),), 0)
+
+
+def test_stop_codons_and_their_decoys(make_task):
+    task = make_task(upstream=3, downstream=12)
+    table = find_candidates(STOPPED, coding(CODING), task, Counter(), STOPS)
+    assert listed(table, "stop") == [(18, "+")]
+    assert listed(table, "out_of_frame") == [(7, "+")]
+    # 24 is in frame; 29 is not; 42 is in frame, but further than 12 bases after the codon
+    assert listed(table, "downstream") == [(24, "+")]
+    assert "in_frame" not in set(table["kind"])
+
+
+def test_stop_codons_on_the_reverse_strand(make_task):
+    task = make_task(upstream=3, downstream=12)
+    sequence, size = reverse_complement(STOPPED), len(STOPPED)
+    mirrored = Transcript("g", "-", ((size - 21, size - 3),), 0)
+    table = find_candidates(sequence, coding(mirrored), task, Counter(), STOPS)
+    assert listed(table, "stop") == [(size - 3 - 18, "-")]
+    assert listed(table, "downstream") == [(size - 3 - 24, "-")]
+    assert listed(table, "out_of_frame") == [(size - 3 - 7, "-")]
+
+
+def test_stop_codons_that_cannot_serve(make_task):
+    left_out = Counter()
+    split = Transcript("a", "+", ((3, 12), (18, 19)), 0)
+    other = Transcript("b", "+", ((3, 15),), 0)  # ends with TGC
+    found = find_candidates(STOPPED, coding(split, other), make_task(), left_out, STOPS)
+    assert listed(found, "stop") == []
+    assert left_out["stop codon split by an intron"] == 1
+    assert left_out["stop codon is not TAA, TAG, TGA"] == 1

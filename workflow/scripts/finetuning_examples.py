@@ -2,13 +2,11 @@ from pathlib import Path
 
 from pipeline_lib.config.tasks import parse_task
 from pipeline_lib.finetuning.build import build_examples
-from pipeline_lib.job import job
+from pipeline_lib.job import folders, job
 
 with job(snakemake):
-    genome = [Path(file).parent for file in snakemake.input.genome]
-    build_examples(
-        Path(snakemake.output.stats).parent,
-        parse_task(snakemake.params.settings),
-        genome=genome[0] if genome else None,
-        seed=snakemake.params.seed,
-    )
+    task, genomes = parse_task(snakemake.params.settings), folders(snakemake.input.genome)
+    one = genomes[task.assembly] if task.assembly else None
+    several = None if one else genomes
+    directory, seed = Path(snakemake.output.stats).parent, snakemake.params.seed
+    build_examples(directory, task, genome=one, genomes=several, seed=seed)

@@ -1,7 +1,7 @@
 """Donors and acceptors of introns, against other GT and AG of the same genes.
 
 Nearly all introns begin with GT and end with AG, so that the two letters alone tell nothing: the
-decoys have them too, on the strand of the gene and within it.
+decoys have them too, on the strand of the gene and within it, and if wanted elsewhere too.
 """
 
 from collections import Counter
@@ -27,6 +27,7 @@ from pipeline_lib.finetuning.sources.windows import (
 )
 from pipeline_lib.genome.names import nearest, some
 from pipeline_lib.genome.reader import Genome
+from pipeline_lib.intervals import Intervals
 from pipeline_lib.randomness import named_generator
 
 CLASSES = ("neither", "acceptor", "donor")
@@ -43,7 +44,8 @@ def read(settings: SpliceSitesTask, genome: Genome | None, seed: int = 0) -> Raw
     Raw
         ``position`` is the leftmost base of the GT or AG, forward strand; base ``focus`` of the
         sequence is its first in reading direction. ``kind`` is "GT" or "AG": each has one true
-        class and its decoys. ``split`` is known if ``test_contigs`` are given.
+        class and its decoys; "GT elsewhere" and "AG elsewhere" lie outside of genes with introns.
+        ``split`` is known if ``test_contigs`` are given.
 
     Raises
     ------
@@ -135,8 +137,30 @@ def _examples(
             free = [int(p) for p in drawn if (int(p), gene.strand) not in taken][:wanted]
             taken |= {(position, gene.strand) for position in free}
             rows += [(p, gene.strand, gene.name, gene.paralogs, kind, "neither") for p in free]
+    if settings.elsewhere_per_site:
+        rows += _elsewhere(genes, letters, Counter(sites["kind"]), settings, random)
     decoys = pd.DataFrame(rows, columns=list(sites.columns))
     return pd.concat([sites, decoys], ignore_index=True).assign(contig=contig)
+
+
+def _elsewhere(
+    genes: list[SplicedGene],
+    letters: NDArray[np.uint8],
+    counts: Counter[str],
+    settings: SpliceSitesTask,
+    random: np.random.Generator,
+) -> list[tuple[int, str, str, bool, str, str]]:
+    """Draw GT and AG that lie outside of all genes with introns, on either strand."""
+    territory = Intervals.of((gene.start, gene.end) for gene in genes)
+    rows = []
+    for kind in LETTERS.values():
+        wanted = int(np.ceil(counts[kind] * settings.elsewhere_per_site))
+        for strand, share in (("+", wanted - wanted // 2), ("-", wanted // 2)):
+            found = _places(letters, kind, strand)
+            found = found[~territory.overlaps(found, found + 2)]
+            for position in random.choice(found, size=min(share, len(found)), replace=False):
+                rows.append((int(position), strand, "", False, f"{kind} elsewhere", "neither"))
+    return rows
 
 
 def _sites(genes: list[SplicedGene], whole: bytes, left_out: Counter[str]) -> pd.DataFrame:
