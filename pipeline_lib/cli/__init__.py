@@ -45,7 +45,10 @@ def results(
     from pipeline_lib.report.summary import summary_text
 
     tasks = [
-        file for model in models for file in sorted(model.parent.glob("*.json")) if file != model
+        file
+        for model in models
+        for file in sorted(model.parent.glob("*.json"))
+        if file.name not in ("pretraining.json", "zero.json")
     ]
     typer.echo(summary_text({file.parent.name: file for file in models}, tasks))
 

@@ -8,6 +8,7 @@ validation split. For comparison the plain estimate (n_k(context, base) + 1/2) /
 (n_k(context) + 2) is reported, too, which overfits at high orders.
 """
 
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,8 +111,10 @@ def evaluate_markov(
 def write_model(path: Path, longest: NDArray[np.int32], strengths: list[float]) -> None:
     """Write an interpolated Markov model: the counts of its longest words, and its strengths."""
     small = longest.astype(np.min_scalar_type(int(longest.max())))
+    # Most are zero. A better compression would take ten times as long for half the size.
+    packed = np.frombuffer(zlib.compress(small.tobytes(), 1), dtype=np.uint8)
     with atomic_path(path) as temporary, temporary.open("wb") as handle:
-        np.savez_compressed(handle, longest=small, strengths=np.array(strengths))
+        np.savez(handle, packed=packed, kind=small[:0], strengths=np.array(strengths))
 
 
 def read_model(path: Path) -> tuple[Counts, list[float]]:
@@ -127,16 +130,19 @@ def read_model(path: Path) -> tuple[Counts, list[float]]:
     """
     try:
         with np.load(path) as content:
-            longest, strengths = content["longest"], content["strengths"]
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+            unpacked = zlib.decompress(content["packed"])
+            longest = np.frombuffer(unpacked, content["kind"].dtype).reshape(-1, 4)
+            strengths = content["strengths"]
+    except (OSError, ValueError, KeyError, BadZipFile, zlib.error) as error:
         raise InputError(
             f"cannot be read as a Markov model ({error})",
             path=path,
             remedy="delete the file and run snakemake again to remake it",
         ) from error
     counts: Counts = [longest]
-    for _ in range(len(strengths) - 1):
-        counts.insert(0, counts[0].reshape(4, -1, 4).sum(axis=0, dtype=np.int64))
+    for k in reversed(range(len(strengths) - 1)):
+        dtype = np.int64 if k < 10 else np.int32
+        counts.insert(0, counts[0].reshape(4, -1, 4).sum(axis=0, dtype=dtype))
     return counts, strengths.tolist()
 
 

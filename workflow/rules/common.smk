@@ -48,6 +48,7 @@ CORPORA = needed_corpora(CONFIG)
 TOKENIZERS = needed_tokenizers(CONFIG)
 MODELS = list(CONFIG.run.models)
 TASKS = list(CONFIG.run.tasks)
+ZERO_MODELS = MODELS if CONFIG.evaluation.zero.parts else []
 PRESET_FOLDERS = [Path("config/models"), ROOT / "config" / "models"]
 ARCHITECTURES = {
     name: checked(load_architecture, model.preset, model.architecture, PRESET_FOLDERS)
@@ -133,6 +134,22 @@ def looked_up(wildcards):
 def genome_files(assemblies):
     """Return the genomes of some assemblies, in the order given."""
     return expand("results/genome/{assembly}/genome.fa.gz", assembly=assemblies)
+
+
+def model_genomes(wildcards):
+    """Return the genomes that a model is tested on."""
+    return genome_files(CONFIG.corpus.corpora[model_corpus(wildcards)].assemblies)
+
+
+def model_annotations(wildcards):
+    """Return the annotations of these genomes, as far as there are some and they are needed."""
+    if not {"regions", "sites", "codons"} & set(CONFIG.evaluation.zero.parts):
+        return []
+    return [
+        f"results/genome/{name}/annotation.gff3.gz"
+        for name in CONFIG.corpus.corpora[model_corpus(wildcards)].assemblies
+        if CONFIG.genome.assemblies[name].annotation
+    ]
 
 
 def corpus_genomes(wildcards):

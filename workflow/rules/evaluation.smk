@@ -5,6 +5,7 @@ rule evaluation:
     input:
         expand("results/evaluation/{model}/pretraining.json", model=MODELS),
         expand("results/evaluation/{model}/{task}.json", model=MODELS, task=TASKS),
+        expand("results/evaluation/{model}/zero.json", model=ZERO_MODELS),
 
 
 rule evaluation_markov:
@@ -14,7 +15,8 @@ rule evaluation_markov:
         test="results/corpus/{corpus}/test/documents.parquet",
         genomes=corpus_genomes,
     output:
-        "results/evaluation/baselines/corpus/{corpus}.json",
+        scores="results/evaluation/baselines/corpus/{corpus}.json",
+        best="results/evaluation/baselines/corpus/{corpus}.npz",
     log:
         "results/logs/evaluation/baselines/corpus/{corpus}.log",
     benchmark:
@@ -93,6 +95,33 @@ rule evaluation_pretraining:
         code=code_fingerprint("evaluation", "models"),
     script:
         "../scripts/evaluation_pretraining.py"
+
+
+rule evaluation_zero:
+    input:
+        model="results/pretraining/{model}/model",
+        test=lambda w: f"results/corpus/{model_corpus(w)}/test/documents.parquet",
+        baselines=lambda w: f"results/evaluation/baselines/corpus/{model_corpus(w)}.json",
+        markov=lambda w: f"results/evaluation/baselines/corpus/{model_corpus(w)}.npz",
+        genomes=model_genomes,
+        annotations=model_annotations,
+    output:
+        "results/evaluation/{model}/zero.json",
+    log:
+        "results/logs/evaluation/{model}/zero.log",
+    benchmark:
+        "results/benchmarks/evaluation/{model}/zero.tsv"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    params:
+        settings=settings("evaluation"),
+        zero=CONFIG.evaluation.zero.model_dump(mode="json"),
+        seed=CONFIG.seed,
+        code=code_fingerprint("evaluation", "models"),
+    script:
+        "../scripts/evaluation_zero.py"
 
 
 rule evaluation_task:

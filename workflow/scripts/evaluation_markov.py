@@ -8,7 +8,8 @@ with job(snakemake):
     evaluate_markov(
         *(Path(snakemake.input[split]) for split in ("train", "test", "valid")),
         folders(snakemake.input.genomes),
-        Path(snakemake.output[0]),
+        Path(snakemake.output.scores),
         EvaluationConfig(**snakemake.params.settings),
         seed=snakemake.params.seed,
+        counted=Path(snakemake.output.best),
     )

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,34 +44,39 @@ NO_ANNOTATION = (
 )
 
 
-def evaluate_zero(
-    model: Path,
-    test: Path,
-    genomes: dict[str, Path],
-    annotations: dict[str, Path],
-    baselines: Path,
-    markov: Path,
-    output: Path,
-    settings: EvaluationConfig,
-    *,
-    name: str,
-    seed: int,
-    threads: int,
-) -> None:
-    """Measure what a pretrained model knows, without labels, beside the best Markov model.
+@dataclass(frozen=True)
+class Inputs:
+    """What is read.
 
-    Parameters
+    Attributes
     ----------
     model
         Model folder.
     test
         ``documents.parquet`` of the test split of its corpus.
-    genomes
-        Folder of each assembly, by name.
-    annotations
-        ``annotation.gff3.gz`` of the assemblies that have one.
     baselines, markov
         JSON of the Markov models of the corpus, and the best of them.
+    genomes
+        Folder of each assembly, by name.
+    annotated
+        Assemblies that have an annotation.
+    """
+
+    model: Path
+    test: Path
+    baselines: Path
+    markov: Path
+    genomes: dict[str, Path]
+    annotated: tuple[str, ...]
+
+
+def evaluate_zero(
+    inputs: Inputs, output: Path, settings: EvaluationConfig, *, name: str, seed: int, threads: int
+) -> None:
+    """Measure what a pretrained model knows, without labels, beside the best Markov model.
+
+    Parameters
+    ----------
     output
         JSON file to write.
     settings
@@ -84,11 +90,15 @@ def evaluate_zero(
         CPU threads.
     """
     torch.set_num_threads(threads)
-    network, architecture = load_language_model(model)
-    encoder = SentenceEncoder(model / "tokenizer.json")
+    network, architecture = load_language_model(inputs.model)
+    encoder = SentenceEncoder(inputs.model / "tokenizer.json")
     reader = ModelReader(network, encoder, architecture.input_length, settings.mask_rounds, seed)
-    readers: dict[str, Reader] = {"model": reader, "markov": MarkovReader(*read_model(markov))}
-    held = HeldOutSequence(test, genomes)
+    readers: dict[str, Reader] = {
+        "model": reader,
+        "markov": MarkovReader(*read_model(inputs.markov)),
+    }
+    held = HeldOutSequence(inputs.test, inputs.genomes)
+    annotations = {one: inputs.genomes[one] / "annotation.gff3.gz" for one in inputs.annotated}
     zero = settings.zero
     window = min(zero.window, reader.reach)
     resampling = Resampling(settings.bootstrap_samples, settings.confidence, seed)
@@ -108,19 +118,19 @@ def evaluate_zero(
     result = {
         "model": name,
         "measure": "likelihood" if network.causal else "pseudo-likelihood",
-        "markov_order": read_json(baselines)["best_order"],
+        "markov_order": read_json(inputs.baselines)["best_order"],
         "window": window,
         "context_bases": reader.reach,
         "notes": notes(reader),
-        "left_out": left_out(zero, measured, annotations, sites, genomes),
+        "left_out": left_out(zero, measured, annotations, sites, inputs.genomes),
         **{part: found for part, found in measured.items() if found},
         "provenance": provenance(
             {key: getattr(settings, key) for key in SETTINGS} | {"zero": zero.model_dump()},
             inputs={
-                "model": model / "model.safetensors",
-                "tokenizer": model / "tokenizer.json",
-                "test": test,
-                "markov": markov,
+                "model": inputs.model / "model.safetensors",
+                "tokenizer": inputs.model / "tokenizer.json",
+                "test": inputs.test,
+                "markov": inputs.markov,
             },
             seed=seed,
         ),
