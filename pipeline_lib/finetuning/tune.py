@@ -117,7 +117,7 @@ def finetune(
         learner = make_learner(prepared, settings, seed, cache=cache, saved=saved, stopped=stopped)
         history = learner.fit(prepared.train, *prepared.scored["valid"])
         if settings.method == "lora":
-            merge_low_rank(prepared.classifier.encoder)
+            merge_low_rank(prepared.language_model.encoder)
         predictions = _predictions(learner, data.table, prepared.scored)
     card = _card(settings, data.target, learner, init=init, seed=seed, epochs=len(history))
     with atomic_directory(directory / "model") as folder:

@@ -149,4 +149,4 @@ class SequenceClassifier(nn.Module):
         if mask is not None:
             scores = scores.masked_fill(~mask, -torch.inf)
         weights = scores.softmax(dim=1).to(hidden.dtype)
-        return (weights[..., None] * hidden).sum(dim=1)
+        return (weights[..., None] * hidden).sum(dim=1)  # type: ignore[no-any-return]

@@ -67,3 +67,32 @@ def test_a_head_computes_in_full_precision() -> None:
         found = classifier(tokens, None, focus)
     assert found.dtype == torch.float32
     assert len(found.unique()) > len(found.bfloat16().unique())
+
+
+def test_attention_begins_as_the_mean_and_can_choose_a_token() -> None:
+    torch.manual_seed(2)
+    encoder = Transformer(small(), VOCABULARY).eval()
+    attention, mean = (
+        SequenceClassifier(encoder, 2, name).eval() for name in ("attention", "mean")
+    )
+    tokens, focus = torch.randint(5, VOCABULARY, (3, 12)), torch.zeros(3, dtype=torch.long)
+    mask = torch.arange(12) < torch.tensor([[12], [7], [3]])
+    pooled = attention.pool(tokens, mask, focus)
+    assert torch.allclose(pooled, mean.pool(tokens, mask, focus), atol=1e-5)
+    hidden = encoder(tokens, mask)
+    with torch.no_grad():
+        attention.query.copy_(1e4 * hidden[1, 5])
+    chosen = (hidden[1, :7] @ hidden[1, 5]).argmax()
+    found = attention.pool(tokens, mask, focus)[1]
+    assert torch.allclose(found, hidden[1, chosen], atol=1e-4)
+
+
+def test_the_last_token_is_the_one_before_padding() -> None:
+    torch.manual_seed(2)
+    encoder = Transformer(small(), VOCABULARY).eval()
+    classifier = SequenceClassifier(encoder, 2, "last").eval()
+    tokens, focus = torch.randint(5, VOCABULARY, (3, 12)), torch.zeros(3, dtype=torch.long)
+    mask = torch.arange(12) < torch.tensor([[12], [7], [3]])
+    hidden = encoder(tokens, mask)
+    expected = torch.stack([hidden[0, 11], hidden[1, 6], hidden[2, 2]])
+    assert torch.allclose(classifier.pool(tokens, mask, focus), expected, atol=1e-6)
