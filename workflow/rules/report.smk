@@ -12,6 +12,9 @@ rule report:
         "results/report/tokenizers.svg",
         expand("results/report/tokens_{tokenizer}.svg", tokenizer=TOKENIZERS),
         expand("results/report/loss_{model}.svg", model=MODELS),
+        ["results/report/zero_models.svg"] if ZERO_MODELS else [],
+        expand("results/report/zero_{model}.svg", model=ZERO_MODELS),
+        expand("results/report/zero_sites_{model}.svg", model=ZERO_MODELS),
         ["results/report/leaderboard.svg"] if TASKS else [],
         expand("results/report/{task}_scores.svg", task=TASKS),
         expand(
@@ -184,6 +187,75 @@ rule report_bits_per_base:
     localrule: True
     params:
         draw="pretraining.bits_per_base",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_zero_models:
+    input:
+        expand("results/evaluation/{model}/zero.json", model=ZERO_MODELS),
+    output:
+        **figure(
+            "zero_models",
+            "zero_models",
+            "3 Pretraining",
+            what="without labels",
+            of="all",
+        ),
+    log:
+        "results/logs/report/zero_models.log",
+    benchmark:
+        "results/benchmarks/report/zero_models.tsv"
+    localrule: True
+    params:
+        draw="zero.zero_models",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_zero:
+    input:
+        "results/evaluation/{model}/zero.json",
+    output:
+        **figure(
+            "zero_{model}",
+            "zero",
+            "3 Pretraining",
+            what="without labels",
+            of="{model}",
+        ),
+    log:
+        "results/logs/report/zero_{model}.log",
+    benchmark:
+        "results/benchmarks/report/zero_{model}.tsv"
+    localrule: True
+    params:
+        draw="zero.zero_overview",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_zero_sites:
+    input:
+        "results/evaluation/{model}/zero.json",
+    output:
+        **figure(
+            "zero_sites_{model}",
+            "zero_sites",
+            "3 Pretraining",
+            what="surprise around sites",
+            of="{model}",
+        ),
+    log:
+        "results/logs/report/zero_sites_{model}.log",
+    benchmark:
+        "results/benchmarks/report/zero_sites_{model}.tsv"
+    localrule: True
+    params:
+        draw="zero.site_profiles",
         code=code_fingerprint("report"),
     script:
         "../scripts/report_figure.py"

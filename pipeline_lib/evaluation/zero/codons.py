@@ -1,8 +1,9 @@
 """Synonymous against other substitutions in held-out genes, by the likelihood of the model.
 
-Compared are substitutions of the same kind: at the same position of a codon, and both transitions
-or both transversions. The middle base of a codon is left out, since none of its substitutions is
-synonymous, as are those that make a stop codon. The genetic code is the standard one.
+Compared are substitutions at the same position of a codon, of the same base by the same other one:
+who knows nothing but how frequent bases are, is right in half of the pairs. The middle base of a
+codon is left out, since none of its substitutions is synonymous, as are those that make a stop
+codon. The genetic code is the standard one.
 """
 
 from collections.abc import Mapping
@@ -10,12 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline_lib.config.zero import ZeroConfig
 from pipeline_lib.evaluation.zero.contrast import Resampling, matched_auroc
 from pipeline_lib.evaluation.zero.held import HeldOutSequence, Place
-from pipeline_lib.evaluation.zero.reader import BASES, Array, Reader
+from pipeline_lib.evaluation.zero.reader import BASES, Reader
 from pipeline_lib.randomness import named_generator
 
 _ORDER = b"TCAG"
@@ -66,59 +68,56 @@ def measure_codons(
     Returns
     -------
     dict
-        Counts; ``auroc`` over pairs of a synonymous and another substitution of the same kind;
-        and ``by_kind``, the same of each position of the codon and kind of substitution.
+        Counts; ``auroc`` over pairs of a synonymous and another substitution that are alike; and
+        ``by_kind``, the same of each position of the codon, of transitions and transversions.
+        None of it if there is no such pair.
     """
     windows = [codon.letters for codon in codons for _ in POSITIONS]
     places = [codon.at + position for codon in codons for position in POSITIONS]
     ratios = [reader.ratios(windows, places) for reader in readers.values()]
-    rows = [
-        (number, column, *kind, codon.gene)
-        for number, (codon, position) in enumerate((c, p) for c in codons for p in POSITIONS)
-        for column, base in enumerate(BASES)
-        if (kind := _kind(codon, position, base))
-    ]
-    number, column = (np.array([row[i] for row in rows]) for i in (0, 1))
-    synonymous = np.array([row[2] for row in rows])
-    strata, genes = (np.array([row[i] for row in rows]) for i in (3, 4))
-    scores = [one[number, column] for one in ratios]
+    table = pd.DataFrame(
+        [
+            (number, column, codon.gene, *kind)
+            for number, (codon, position) in enumerate((c, p) for c in codons for p in POSITIONS)
+            for column, base in enumerate(BASES)
+            if (kind := _kind(codon, position, base))
+        ],
+        columns=["window", "base", "gene", "synonymous", "kind", "substitution"],
+    )
+    for name, found in zip(readers, ratios, strict=True):
+        table[name] = found[table["window"], table["base"]]
+    if not _comparable(table):
+        return {}
+    by_kind = {str(kind): part for kind, part in table.groupby("kind")}
     return {
         "codons": len(codons),
-        "genes": len(set(genes.tolist())),
-        "synonymous": int(synonymous.sum()),
-        "nonsynonymous": int((~synonymous).sum()),
-        "auroc": _auroc(synonymous, scores, strata, genes, resampling),
+        "genes": int(table["gene"].nunique()),
+        "synonymous": int(table["synonymous"].sum()),
+        "nonsynonymous": int((~table["synonymous"]).sum()),
+        "auroc": _auroc(table, list(readers), resampling),
         "by_kind": {
-            str(name): _auroc(*(_part(synonymous, scores, strata, genes, name)), resampling)
-            for name in np.unique(strata)
-            if 0 < synonymous[strata == name].sum() < (strata == name).sum()
+            kind: _auroc(part, list(readers), resampling)
+            for kind, part in by_kind.items()
+            if _comparable(part)
         },
     }
 
 
-def _part(
-    synonymous: NDArray[np.bool_],
-    scores: list[Array],
-    strata: NDArray[Any],
-    genes: NDArray[Any],
-    name: str,
-) -> tuple[NDArray[np.bool_], list[Array], NDArray[Any], NDArray[Any]]:
-    chosen = strata == name
-    return synonymous[chosen], [one[chosen] for one in scores], strata[chosen], genes[chosen]
+def _comparable(table: pd.DataFrame) -> bool:
+    """Tell whether some substitution is once synonymous and once not."""
+    return bool((table.groupby("substitution")["synonymous"].nunique() == 2).any())
 
 
 def _auroc(
-    synonymous: NDArray[np.bool_],
-    scores: list[Array],
-    strata: NDArray[Any],
-    genes: NDArray[Any],
-    resampling: Resampling,
+    table: pd.DataFrame, readers: list[str], resampling: Resampling
 ) -> dict[str, dict[str, float]]:
-    return resampling.contrast([matched_auroc(synonymous, one, strata) for one in scores], genes)
+    synonymous, strata = table["synonymous"].to_numpy(), table["substitution"].to_numpy()
+    statistics = [matched_auroc(synonymous, table[name].to_numpy(), strata) for name in readers]
+    return resampling.contrast(statistics, table["gene"].to_numpy())
 
 
-def _kind(codon: Codon, position: int, base: int) -> tuple[bool, str] | None:
-    """Return whether a substitution is synonymous, and what it is compared with; None: nothing."""
+def _kind(codon: Codon, position: int, base: int) -> tuple[bool, str, str] | None:
+    """Return whether a substitution is synonymous, its kind, and itself; None: not compared."""
     old = codon.letters[codon.at : codon.at + 3]
     if old[position] == base:
         return None
@@ -126,7 +125,11 @@ def _kind(codon: Codon, position: int, base: int) -> tuple[bool, str] | None:
     if STOP in (amino_acid(old), amino_acid(new)):
         return None
     kind = "transition" if is_transition(old[position], base) else "transversion"
-    return amino_acid(old) == amino_acid(new), f"codon position {position + 1}, {kind}"
+    return (
+        amino_acid(old) == amino_acid(new),
+        f"codon position {position + 1}, {kind}",
+        f"{position + 1} {chr(old[position])}>{chr(base)}",
+    )
 
 
 def choose_codons(
