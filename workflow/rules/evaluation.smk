@@ -5,6 +5,11 @@ rule evaluation:
     input:
         expand("results/evaluation/{model}/pretraining.json", model=MODELS),
         expand("results/evaluation/{model}/{task}.json", model=MODELS, task=TASKS),
+        expand(
+            "results/evaluation/{model}/embeddings/{task}.json",
+            model=MODELS,
+            task=CONFIG.evaluation.embeddings,
+        ),
         expand("results/evaluation/{model}/zero.json", model=ZERO_MODELS),
 
 
@@ -156,3 +161,25 @@ rule evaluation_task:
         code=code_fingerprint("evaluation"),
     script:
         "../scripts/evaluation_task.py"
+
+
+rule evaluation_embeddings:
+    input:
+        model="results/pretraining/{model}/model",
+        examples="results/finetuning/datasets/{task}/examples.parquet",
+    output:
+        scores="results/evaluation/{model}/embeddings/{task}.json",
+        points="results/evaluation/{model}/embeddings/{task}.parquet",
+    log:
+        "results/logs/evaluation/{model}/embeddings/{task}.log",
+    benchmark:
+        "results/benchmarks/evaluation/{model}/embeddings/{task}.tsv"
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        settings=settings("evaluation"),
+        seed=CONFIG.seed,
+        code=code_fingerprint("evaluation", "models"),
+    script:
+        "../scripts/evaluation_embeddings.py"

@@ -15,6 +15,11 @@ rule report:
         ["results/report/zero_models.svg"] if ZERO_MODELS else [],
         expand("results/report/zero_{model}.svg", model=ZERO_MODELS),
         expand("results/report/zero_sites_{model}.svg", model=ZERO_MODELS),
+        expand(
+            "results/report/{task}_embeddings_{model}.svg",
+            task=CONFIG.evaluation.embeddings,
+            model=MODELS,
+        ),
         ["results/report/leaderboard.svg"] if TASKS else [],
         expand("results/report/{task}_scores.svg", task=TASKS),
         expand(
@@ -378,6 +383,31 @@ rule report_calibration:
     localrule: True
     params:
         draw="task.calibration",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_embeddings:
+    input:
+        "results/evaluation/{model}/embeddings/{task}.json",
+        "results/evaluation/{model}/embeddings/{task}.parquet",
+    output:
+        **figure(
+            "{task}_embeddings_{model}",
+            "embeddings",
+            "4 Tasks",
+            "{task}",
+            what="embeddings",
+            of="{model}",
+        ),
+    log:
+        "results/logs/report/{task}_embeddings_{model}.log",
+    benchmark:
+        "results/benchmarks/report/{task}_embeddings_{model}.tsv"
+    localrule: True
+    params:
+        draw="embeddings.embedding_map",
         code=code_fingerprint("report"),
     script:
         "../scripts/report_figure.py"
