@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
+from pipeline_lib.config.tokenizer import TokenizerSettings
 from pipeline_lib.errors import InputError
 from pipeline_lib.finetuning.coverage import cover
 from pipeline_lib.finetuning.dense_encoding import MOST_OFFSETS, encode_dense
@@ -19,8 +20,8 @@ from pipeline_lib.sequence import reverse_complement
 from pipeline_lib.tokenizer.kmers import kmer_tokenizer
 from tests.finetuning import toys
 
-BASES = Target("bases", ("none", "after GG"), bin=1, units=24)
-TRACKS = Target("tracks", ("C", "G"), bin=6, units=4)
+BASES = Target("bases", ("other", "G"), bin=1, units=24)
+TRACKS = Target("tracks", ("strong", "weak"), bin=6, units=4)
 LENGTH, SIDE = 30, 3
 
 
@@ -37,7 +38,8 @@ def model(tokenizer, tmp_path_factory):
 @pytest.fixture(scope="module")
 def overlapping(tmp_path_factory):
     path = tmp_path_factory.mktemp("kmers") / "tokenizer.json"
-    path.write_text(kmer_tokenizer(3, overlapping=True).to_str())
+    settings = TokenizerSettings(kind="kmer", k=3, overlapping=True)
+    path.write_text(kmer_tokenizer(settings).to_str())
     return path
 
 
@@ -85,21 +87,18 @@ def test_bins_are_means_of_the_tokens_that_cover_their_bases(segmentation, turne
         np.testing.assert_array_equal(found.offsets, bases - starts[found.tokens])
 
 
-def bases_of(sequence):
-    """Return 1 for each base that follows two G, 0 for others."""
-    return np.array([float(sequence[max(i - 2, 0) : i] == "GG") for i in range(len(sequence))])
-
-
 def make_examples(target, count=160, seed=0):
     rng = np.random.default_rng(seed)
     shares = rng.dirichlet([2, 2, 2, 2], count)
     texts = ["".join(rng.choice(list("ACGT"), LENGTH, p=p)) for p in shares]
     middle = slice(SIDE, LENGTH - SIDE)
     if target.kind == "bases":
-        values = np.stack([bases_of(text)[middle] for text in texts])
+        values = np.array([[letter == "G" for letter in text[middle]] for text in texts])
     else:
         letters = np.array([list(text) for text in texts])[:, middle].reshape(count, 4, 6)
-        values = np.stack([(letters == c).sum(axis=2) for c in "CG"], axis=2).reshape(count, -1)
+        values = np.stack(
+            [np.isin(letters, list(c)).sum(axis=2) for c in ("CG", "AT")], axis=2
+        ).reshape(count, -1)
     values = values.astype(np.float32)
     values[rng.random(values.shape) < 0.05] = np.nan
     return Examples(toys.frame(texts, values), target)
@@ -108,7 +107,7 @@ def make_examples(target, count=160, seed=0):
 def tune(model, examples, folder, **changes):
     folder.mkdir(parents=True)
     write_examples(folder / "examples.parquet", examples)
-    settings = toys.make_task(**{"class_weights": "none", "epochs": 14, "batch_size": 8, **changes})
+    settings = toys.make_task(**{"class_weights": "none", "epochs": 8, "batch_size": 8, **changes})
     run = folder / "model" / "task" / "run"
     finetune(model, folder / "examples.parquet", run, settings, init="scratch", seed=1, threads=1)
     return run
@@ -124,14 +123,14 @@ def scores_of(run, examples, split="test"):
 
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_labels_that_depend_on_the_place_in_a_token_are_learnt(model, tmp_path, method):
-    examples = make_examples(BASES, 240)
+    examples = make_examples(BASES)
     rate = 1e-2 if method == "full" else 4e-2
     run = tune(model, examples, tmp_path / method, method=method, learning_rate=rate)
     truth, scores = scores_of(run, examples)
     scores = scores.reshape(*truth.shape, 2)
     np.testing.assert_allclose(scores.sum(axis=2), 1, atol=1e-5)
     known = ~np.isnan(truth)
-    assert average_precision_score(truth[known], scores[..., 1][known]) > 0.75
+    assert average_precision_score(truth[known], scores[..., 1][known]) > 0.95
     again = load_tuned(run / "model").score(examples.of("test").table)
     np.testing.assert_array_equal(again, scores.reshape(len(again), -1))
 
@@ -185,7 +184,7 @@ def test_context_is_cropped_but_never_what_is_labelled(tokenizer, overlapping):
     for path in (tokenizer, overlapping):
         whole = encode_dense(table, path, BASES, context_length=64)
         fewest = int(whole.lengths.max()) - 1
-        with pytest.raises(InputError, match="tokens, .* of them where something is to be"):
+        with pytest.raises(InputError, match=r"tokens, .* of them where something is to be"):
             encode_dense(table, path, BASES, context_length=fewest)
         cropped = encode_dense(table, path, BASES, context_length=fewest, too_long="crop")
         assert cropped.lengths.max() == fewest
@@ -220,7 +219,7 @@ def test_objectives_weigh_and_undo():
         )
         loss = objective.loss(outputs, truth) / objective.weight(truth)
         torch.testing.assert_close(loss, expected)
-    with pytest.raises(InputError, match="no base of the training examples is of class 'after GG'"):
+    with pytest.raises(InputError, match="no base of the training examples is of class 'G'"):
         BaseClasses.of(np.zeros((2, 24), np.float32), BASES.names, balanced=True)
     numbers = rng.gamma(2, 20, (6, 8)).astype(np.float32)
     tracks = Tracks.of(numbers, TRACKS.names)
@@ -229,7 +228,7 @@ def test_objectives_weigh_and_undo():
         np.tile(tracks.means, (1, 4)),
         rtol=1e-4,
     )
-    with pytest.raises(InputError, match="track 'G' is 0"):
+    with pytest.raises(InputError, match="track 'weak' is 0"):
         Tracks.of(numbers * np.tile([1, 0], 4).astype(np.float32), TRACKS.names)
 
 
