@@ -111,10 +111,14 @@ class Project:
 
     def planned(self, *arguments: str) -> set[str]:
         """Return the rules that a run would execute."""
+        return set(self.jobs(*arguments)) - {"total"}
+
+    def jobs(self, *arguments: str) -> dict[str, int]:
+        """Return how often a run would execute each rule, and ``total``."""
         text = self.succeed("--dry-run", *arguments)
         table = text.rpartition("Job stats:")[2].strip().partition("\n\n")[0]
         rows = [line.split() for line in table.splitlines()[2:]]
-        return {name for name, _ in rows} - {"total"}
+        return {name: int(count) for name, count in rows}
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,8 @@ from pipeline_lib.config.task_files import located_task, source_files
 from pipeline_lib.corpus.lift import lift_command
 from pipeline_lib.corpus.mmseqs import search_command
 from pipeline_lib.errors import DnalmError
-from pipeline_lib.pretraining.cost import cost_lines
+from pipeline_lib.finetuning.memory import tuning_mb
+from pipeline_lib.pretraining.cost import cost_lines, vocabulary_size
 
 ROOT = Path(workflow.current_basedir.get_path_or_uri(secret_free=True)).parents[1]
 OWN_CONFIG = Path("config/config.yaml")
@@ -287,6 +288,14 @@ def task_genome(wildcards):
     return [f"results/genome/{name}/{file}" for name in task.genomes for file in files]
 
 
+def task_annotation(wildcards):
+    """Return the annotation of the assembly that the examples of a task lie in, if it has one."""
+    name = CONFIG.finetuning.tasks[wildcards.task].assembly
+    if name is None or CONFIG.genome.assemblies[name].annotation is None:
+        return []
+    return f"results/genome/{name}/annotation.gff3.gz"
+
+
 def task_examples(task):
     """Return the settings that decide about the examples of a task, its files located."""
     entry = located_task(CONFIG.finetuning.tasks[task], task, ROOT)
@@ -303,6 +312,43 @@ def task_runs(task):
     """Return the names of the tuning runs of a task."""
     seeds = CONFIG.finetuning.tasks[task].seeds
     return [f"{init}-{seed}" for init in ("pretrained", "scratch") for seed in seeds]
+
+
+def task_tuning(task):
+    """Return the settings that a task is tuned with, but for those that its grid decides on."""
+    values = settings("finetuning", task)
+    return {key: value for key, value in values.items() if key != "grid"}
+
+
+def task_points(wildcards):
+    """Return what was reached with each combination of a task's grid, from either start."""
+    task = CONFIG.finetuning.tasks[wildcards.task]
+    folder = f"results/finetuning/{wildcards.model}/{wildcards.task}/grid"
+    return [
+        f"{folder}/{init}-{point}-{task.seeds[0]}/point.json"
+        for init in ("pretrained", "scratch")
+        for point in (task.grid.points() if task.grid else ())
+    ]
+
+
+def task_choice(wildcards):
+    """Return what was chosen from the grid of a task, if it has one."""
+    if CONFIG.finetuning.tasks[wildcards.task].grid is None:
+        return []
+    return f"results/finetuning/{wildcards.model}/{wildcards.task}/grid/chosen.json"
+
+
+def tuning_memory(wildcards, threads):
+    """Return the memory in MB that a tuning run takes; little where it is waited for."""
+    if not threads:
+        return 200
+    shape, task = (
+        ARCHITECTURES[wildcards.model],
+        CONFIG.finetuning.tasks[wildcards.task],
+    )
+    tokenizer = CONFIG.pretraining.models[wildcards.model].tokenizer
+    words = vocabulary_size(CONFIG.tokenizer.tokenizers[tokenizer])
+    return tuning_mb(shape, words, task)
 
 
 def holdout_beds(holder):
@@ -337,4 +383,5 @@ wildcard_constraints:
     split="train|valid|test",
     init="pretrained|scratch",
     seed=r"\d+",
+    point=r"[a-z_]+=[A-Za-z0-9_=.,+-]+",
     piece=r"\d+",

@@ -38,10 +38,51 @@ rule finetuning_examples:
         "../scripts/finetuning_examples.py"
 
 
+rule finetuning_point:
+    # One combination of a task's `grid`, scored on the validation examples alone.
+    input:
+        model="results/pretraining/{model}/model",
+        examples="results/finetuning/datasets/{task}/examples.parquet",
+    output:
+        "results/finetuning/{model}/{task}/grid/{init}-{point}-{seed}/point.json",
+    log:
+        "results/logs/finetuning/{model}/{task}/grid/{init}-{point}-{seed}.log",
+    benchmark:
+        "results/benchmarks/finetuning/{model}/{task}/grid/{init}-{point}-{seed}.tsv"
+    localrule: len(WAITING_TASKS) > 0
+    threads: lambda w: 0 if w.task in WAITING_TASKS else 1
+    resources:
+        mem_mb=tuning_memory,
+        runtime=480,
+    params:
+        settings=lambda w: task_tuning(w.task),
+        point=lambda w: CONFIG.finetuning.tasks[w.task].point(w.point),
+        code=code_fingerprint("finetuning", "models"),
+    script:
+        "../scripts/finetuning_point.py"
+
+
+rule finetuning_choose:
+    input:
+        task_points,
+    output:
+        "results/finetuning/{model}/{task}/grid/chosen.json",
+    log:
+        "results/logs/finetuning/{model}/{task}/grid/chosen.log",
+    benchmark:
+        "results/benchmarks/finetuning/{model}/{task}/grid/chosen.tsv"
+    localrule: True
+    params:
+        code=code_fingerprint("finetuning"),
+    script:
+        "../scripts/finetuning_choose.py"
+
+
 rule finetuning_tune:
     input:
         model="results/pretraining/{model}/model",
         examples="results/finetuning/datasets/{task}/examples.parquet",
+        choice=task_choice,
     output:
         model=directory("results/finetuning/{model}/{task}/{init}-{seed}/model"),
         metrics="results/finetuning/{model}/{task}/{init}-{seed}/metrics.jsonl",
@@ -55,10 +96,10 @@ rule finetuning_tune:
     localrule: len(WAITING_TASKS) > 0
     threads: lambda w: 0 if w.task in WAITING_TASKS else 1
     resources:
-        mem_mb=lambda w, threads: 3000 if threads else 200,
+        mem_mb=tuning_memory,
         runtime=480,
     params:
-        settings=lambda w: settings("finetuning", w.task),
+        settings=lambda w: task_tuning(w.task),
         code=code_fingerprint("finetuning", "models"),
     script:
         "../scripts/finetuning_tune.py"

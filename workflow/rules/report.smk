@@ -23,6 +23,11 @@ rule report:
         ["results/report/leaderboard.svg"] if TASKS else [],
         expand("results/report/{task}_scores.svg", task=TASKS),
         expand(
+            "results/report/{task}_grid_{model}.svg",
+            task=[name for name in TASKS if CONFIG.finetuning.tasks[name].grid],
+            model=MODELS,
+        ),
+        expand(
             "results/report/{task}_predictions_{model}.svg", task=TASKS, model=MODELS
         ),
         expand(
@@ -408,6 +413,30 @@ rule report_embeddings:
     localrule: True
     params:
         draw="embeddings.embedding_map",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_grid:
+    input:
+        "results/finetuning/{model}/{task}/grid/chosen.json",
+    output:
+        **figure(
+            "{task}_grid_{model}",
+            "grid",
+            "4 Tasks",
+            "{task}",
+            what="settings tried",
+            of="{model}",
+        ),
+    log:
+        "results/logs/report/{task}_grid_{model}.log",
+    benchmark:
+        "results/benchmarks/report/{task}_grid_{model}.tsv"
+    localrule: True
+    params:
+        draw="grid.grid_scores",
         code=code_fingerprint("report"),
     script:
         "../scripts/report_figure.py"

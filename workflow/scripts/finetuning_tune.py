@@ -3,15 +3,16 @@ from pathlib import Path
 from pipeline_lib.cluster.launch import launch
 from pipeline_lib.cluster.work import rule_work
 from pipeline_lib.config import load_config
-from pipeline_lib.config.tasks import parse_task
-from pipeline_lib.job import job
+from pipeline_lib.finetuning.choice import with_choice
+from pipeline_lib.job import job, optional
 
 with job(snakemake):
     model, task, init, seed = snakemake.wildcards
     paths = {"model": Path(snakemake.input.model), "examples": Path(snakemake.input.examples)}
-    settings = parse_task(snakemake.params.settings)
+    choice = optional(snakemake.input.choice)
+    settings = with_choice(snakemake.params.settings, choice, init)
     rest = {"settings": settings, "init": init, "seed": int(seed)}
     call = ("pipeline_lib.finetuning.tune:finetune", {**paths, **rest})
     how = load_config(snakemake.config).finetuning.tasks[task]
-    work = rule_work(snakemake, *call, resumable=False)
+    work = rule_work(snakemake, *call, resumable=settings.method != "probe")
     launch(work, how, Path(snakemake.output.metrics).parent, f"{model}-{task}-{init}-{seed}")
