@@ -5,7 +5,7 @@ alike, so that intervals compare like with like.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -22,10 +22,13 @@ from pipeline_lib.evaluation.measures import (
     Predicted,
     measures_of,
 )
+from pipeline_lib.evaluation.metrics_bases import BaseScores
 from pipeline_lib.finetuning.examples import Examples, Target
 from pipeline_lib.randomness import named_generator
 
 MOST_KINDS = 30
+FEWEST = 20
+"""Examples that a place must have to be scored."""
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.bool_]
@@ -42,28 +45,42 @@ class Family:
         Resamplings and confidence.
     seed
         Seed of the resampling.
+    places
+        Where the examples lie, in words, by name of what is told: each gives a score for the
+        examples of every place.
     """
 
-    def __init__(self, test: Examples, settings: EvaluationConfig, *, seed: int) -> None:
+    def __init__(
+        self,
+        test: Examples,
+        settings: EvaluationConfig,
+        *,
+        seed: int,
+        places: Mapping[str, NDArray[np.str_]] | None = None,
+    ) -> None:
         self.target, self.settings, self.seed = test.target, settings, seed
         self.groups = test.table["group"].to_numpy()
         self.measures = measures_of(test.target)
-        self.kinds = dict(kind_rows(test))
+        self.parts = {("by_kind", kind): rows for kind, rows in kind_rows(test)}
+        for name, where in (places or {}).items():
+            self.parts |= {(name, place): rows for place, rows in place_rows(test, where)}
         self._all: list[tuple[Found, Array]] = []
-        self._kinds: dict[str, list[tuple[Found, Array]]] = {kind: [] for kind in self.kinds}
+        self._parts: dict[tuple[str, str], list[tuple[Found, Array]]] = {p: [] for p in self.parts}
         self._bins: list[Bins] = []
         self._confusion: list[Array] = []
 
     def add(self, found: Predicted) -> None:
-        """Measure one run on all test examples and on each kind of them."""
+        """Measure one run on all test examples and on each part of them."""
         self._all.append(self._measured(self.measures.every, found, self.groups))
-        for kind, rows in self.kinds.items():
+        for name, rows in self.parts.items():
             part = self._measured(self.measures.main, found.part(rows), self.groups[rows])
-            self._kinds[kind].append(part)
+            self._parts[name].append(part)
         self._bins.append(self.measures.calibration(found))
         if self.target.kind == "class" and len(self.target.names) > 2:
             truth = found.truth[:, 0].astype(np.int64)
             self._confusion.append(metrics_classes.confusion(truth, found.scores.astype(float))[0])
+        elif self.target.kind == "bases":
+            self._confusion.append(BaseScores(found.truth, found.scores).confusion()[0])
 
     def result(self) -> dict[str, Any]:
         """Return all scores of the family, for JSON; what is not defined is None."""
@@ -74,8 +91,12 @@ class Family:
             for key in points[0]
             if len(key) == 1
         }
-        by_kind = {kind: nested(self._intervals(parts)) for kind, parts in self._kinds.items()}
-        result = {**summaries, "per_seed": per_seed, "by_kind": by_kind}
+        parts: dict[str, Any] = {"by_kind": {}}
+        for (name, part), found in self._parts.items():
+            size = {"examples": int(self.parts[name, part].sum())}
+            more = {} if name == "by_kind" else size
+            parts.setdefault(name, {})[part] = nested(self._intervals(found)) | more
+        result = {**summaries, "per_seed": per_seed, **parts}
         result["calibration"] = pooled(self._bins)
         if self._confusion:
             result["confusion"] = np.mean(self._confusion, axis=0).tolist()
@@ -134,6 +155,19 @@ def kind_rows(test: Examples) -> Iterator[tuple[str, Rows]]:
                     continue
         if not rows.all():
             yield kind, rows
+
+
+def place_rows(test: Examples, where: NDArray[np.str_]) -> Iterator[tuple[str, Rows]]:
+    """Yield places, each with its examples, from the one with the most on.
+
+    Places with fewer than 20 examples, or with one class alone, tell nothing and are left out.
+    """
+    truth = test.targets()
+    for place, count in Counter(where[where != ""].tolist()).most_common(MOST_KINDS):
+        rows = where == place
+        one_class = test.target.kind == "class" and len(np.unique(truth[rows])) < 2
+        if count >= FEWEST and not one_class:
+            yield place, rows
 
 
 def pooled(runs: list[Bins]) -> Bins:

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from pipeline_lib.config.evaluation import EvaluationConfig
 from pipeline_lib.corpus.reader import read_documents
+from pipeline_lib.evaluation.dense_shown import dense_counts, shown, shown_columns
 from pipeline_lib.evaluation.families import Family, resamplings
 from pipeline_lib.evaluation.measures import Predicted, measures_of
 from pipeline_lib.evaluation.metrics import best_threshold
+from pipeline_lib.evaluation.places import where_examples_lie
 from pipeline_lib.evaluation.predictions import read_predictions
 from pipeline_lib.files import atomic_path, read_json, write_json
 from pipeline_lib.finetuning.examples import Examples, read_examples
@@ -49,6 +51,7 @@ def evaluate_task(
     name: str,
     task: str,
     seed: int,
+    annotation: Path | None = None,
 ) -> None:
     """Score all runs of a model on a task, and the baselines, with intervals.
 
@@ -66,13 +69,17 @@ def evaluate_task(
         ``documents.parquet`` of the training splits that the model was pretrained on.
     output, predictions
         JSON with the scores; Parquet with the predictions for every example beside its
-        coordinates, or, where the target is labels, with the scores of every label.
+        coordinates, or, where the target is labels, with the scores of every label. Of targets
+        along the sequence: precision by recall for each class, or some numbers of each track.
     settings
         Resamplings and confidence.
     name, task
         Names of the model and the task.
     seed
         Seed of the resampling.
+    annotation
+        ``annotation.gff3.gz`` of the assembly that the examples lie in, if there is one: scores
+        are then given for each type of region too.
 
     Raises
     ------
@@ -88,11 +95,12 @@ def evaluate_task(
     for run in files:
         families[run.rsplit("-", 1)[0] if run in runs else run].append(run)
     kept = _Kept(known)
+    places = where_examples_lie(known.of("test"), annotation)
     scores: dict[str, Any] = {}
     thresholds: dict[str, list[float]] = {}
     for family, members in progress(families.items(), "families of runs", unit="family"):
         chosen = {run: files[run] for run in members}
-        scores[family], cuts = _score(known, chosen, settings, seed, kept)
+        scores[family], cuts = _score(known, chosen, settings, seed, kept, places)
         if cuts:
             thresholds[family] = cuts
     facts = read_json(stats)
@@ -145,6 +153,9 @@ class _Kept:
             self.columns["positives"] = np.nansum(test, axis=0).astype(np.int64)
             self.columns["negatives"] = np.nansum(1 - test, axis=0).astype(np.int64)
             return
+        if target.dense:
+            self.columns = shown_columns(target, examples.of("test").targets())
+            return
         self.columns = {column: table[column] for column in COORDINATES + OTHERS}
         if target.kind == "class":
             self.columns["label"] = examples.targets()[:, 0].astype(np.int64)
@@ -152,12 +163,14 @@ class _Kept:
             self.columns["target"] = list(examples.targets())
 
     def add(self, run: str, scores: Floats, test: Predicted) -> None:
-        """Keep the probability of the second class, all scores, or the areas of every label."""
+        """Keep what the report draws of a run."""
         if self.target.kind == "labels":
             from pipeline_lib.evaluation.metrics_labels import label_areas
 
             areas = label_areas(test.truth, test.scores)[0]
             self.columns[f"auroc {run}"], self.columns[f"auprc {run}"] = areas.T
+        elif self.target.dense:
+            self.columns[run] = shown(self.target, test.truth, test.scores)
         elif self.target.kind == "class" and self.target.outputs == 2:
             self.columns[run] = scores[:, 1].astype(np.float64)
         else:
@@ -171,12 +184,17 @@ class _Kept:
 
 
 def _score(
-    known: Examples, files: dict[str, Path], settings: EvaluationConfig, seed: int, kept: _Kept
+    known: Examples,
+    files: dict[str, Path],
+    settings: EvaluationConfig,
+    seed: int,
+    kept: _Kept,
+    places: Mapping[str, NDArray[np.str_]],
 ) -> tuple[dict[str, Any], list[float]]:
     """Return the scores of a family of runs, and the threshold of each of two classes."""
     split = known.table["split"].to_numpy()
     truth = known.targets()
-    family = Family(known.of("test"), settings, seed=seed)
+    family = Family(known.of("test"), settings, seed=seed, places=places)
     cuts: list[float] = []
     for run, path in files.items():
         scores = read_predictions(path, known.table, known.target.outputs)
@@ -207,6 +225,8 @@ def _about(known: Examples, settings: EvaluationConfig) -> dict[str, Any]:
         if target.outputs == 2:
             about["positives"] = int(counts[1])
         about["test_classes"] = dict(zip(target.names, counts.tolist(), strict=True))
+    elif target.dense:
+        about |= dense_counts(target, truth)
     elif target.kind == "labels":
         lacking = (np.nansum(truth, axis=0) == 0) | (np.nansum(1 - truth, axis=0) == 0)
         about["labels_of_one_value"] = int(lacking.sum())

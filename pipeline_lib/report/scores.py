@@ -1,6 +1,6 @@
 """Scores of tasks as the report shows them: names of metrics, and tables of results."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +62,8 @@ METRICS = {
     "mean_rmse": Metric("Mean RMSE", best=0.0),
 }
 PARTS = ("by_kind", "by_group", "by_name")
+PLACES = ("by_region", "by_contig")
+"""Parts of the examples by where they lie."""
 
 
 def read_task(path: Path) -> dict[str, Any]:
@@ -87,12 +89,12 @@ def headline(values: dict[str, Any], family: str) -> Found | None:
     return found if found["value"] is not None else None
 
 
-def parts(values: dict[str, Any], family: str) -> dict[str, Found]:
+def parts(values: dict[str, Any], family: str, of: Sequence[str] = PARTS) -> dict[str, Found]:
     """Return the headline metric of each part of the examples, labels or numbers."""
     scores = values["scores"][family]
     return {
         name: found[values["headline"]]
-        for part in PARTS
+        for part in of
         for name, found in scores.get(part, {}).items()
         if found.get(values["headline"], {}).get("value") is not None
     }

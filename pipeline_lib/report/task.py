@@ -1,6 +1,7 @@
 """Figures of tasks: scores of all models, and calibration."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from pipeline_lib.report.scores import METRICS, families_of, headline, parts, read_task, rows
+from pipeline_lib.report.scores import (
+    METRICS,
+    PARTS,
+    PLACES,
+    families_of,
+    headline,
+    parts,
+    read_task,
+    rows,
+)
 from pipeline_lib.report.style import COLOURS, GREY, LIGHT, NAMES, Outputs, canvas, publish
 
 KINDS = {
@@ -31,14 +41,50 @@ def task_scores(*results: Path, outputs: Outputs) -> None:
     """
     read = [read_task(path) for path in results]
     frame = pd.DataFrame([row for values in read for row in rows(values)])
-    names = list(dict.fromkeys(n for v in read for f in families_of(v) for n in parts(v, f)))
+    _panels(read, PARTS, frame, outputs, title="Task scores")
+
+
+def task_places(*results: Path, outputs: Outputs) -> None:
+    """Draw the headline metric by type of region and by contig, with intervals.
+
+    Parameters
+    ----------
+    *results
+        ``{task}.json`` of each model and task.
+    """
+    read = [read_task(path) for path in results]
+    frame = pd.DataFrame(
+        [
+            {"model": values["model"], "task": values["task"], "what": NAMES[family],
+             "by": part.removeprefix("by_"), "place": name, "examples": found["examples"],
+             **found[values["headline"]]}
+            for values in read
+            for family in families_of(values)
+            for part in PLACES
+            for name, found in values["scores"][family].get(part, {}).items()
+        ],
+        columns=["model", "task", "what", "by", "place", "examples", "value", "low", "high"],
+    )  # fmt: skip
+    _panels(read, PLACES, frame, outputs, title="Scores by place")
+
+
+def _panels(
+    read: list[dict[str, Any]],
+    of: Sequence[str],
+    frame: pd.DataFrame,
+    outputs: Outputs,
+    *,
+    title: str,
+) -> None:
+    """Draw a panel for each model and task: all examples, and their parts."""
+    names = list(dict.fromkeys(n for v in read for f in families_of(v) for n in parts(v, f, of)))
     columns = min(len(read), PANELS)
     lines = math.ceil(len(read) / columns)
     figure, axes = canvas(
         columns, lines, width=max(7.5, 4.6 * columns + 1), height=(0.75 * len(names) + 2.2) * lines
     )
     for axis, values in zip(axes, read, strict=False):
-        _scores(axis, values, names)
+        _scores(axis, values, names, of)
     for axis in axes[len(read) :]:
         axis.set_visible(False)
     for place, axis in enumerate(axes[: len(read)]):
@@ -47,7 +93,7 @@ def task_scores(*results: Path, outputs: Outputs) -> None:
     figure.legend(
         *axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9
     )
-    publish(figure, frame, outputs, title="Task scores")
+    publish(figure, frame, outputs, title=title)
 
 
 def calibration(scores: Path, *, outputs: Outputs) -> None:
@@ -78,12 +124,12 @@ def calibration(scores: Path, *, outputs: Outputs) -> None:
     publish(figure, pd.DataFrame(table), outputs, title=f"Calibration of {values['model']}")
 
 
-def _scores(axis: Axes, values: dict[str, Any], names: list[str]) -> None:
+def _scores(axis: Axes, values: dict[str, Any], names: list[str], of: Sequence[str]) -> None:
     metric = METRICS[values["headline"]]
     labels = ["all examples", *(KINDS.get(name, name) for name in names)]
     families = families_of(values)
     for shift, family in zip(np.linspace(-0.3, 0.3, len(families)), families, strict=True):
-        found = [headline(values, family), *map(parts(values, family).get, names)]
+        found = [headline(values, family), *map(parts(values, family, of).get, names)]
         known = [(place, item) for place, item in enumerate(found) if item]
         points = np.array([item["value"] for _, item in known])
         errors = np.array([[i["value"] - i["low"], i["high"] - i["value"]] for _, i in known])

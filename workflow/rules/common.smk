@@ -296,6 +296,19 @@ def task_annotation(wildcards):
     return f"results/genome/{name}/annotation.gff3.gz"
 
 
+def task_figures(wildcards):
+    """Return the figures of a task, in the order in which its page shows them."""
+    places = ["_places"] if CONFIG.finetuning.tasks[wildcards.task].genomes else []
+    embedded = wildcards.task in CONFIG.evaluation.embeddings
+    whats = ["predictions", "calibration", "training", *["embeddings"] * embedded]
+    names = [
+        "_scores",
+        *places,
+        *(f"_{what}_{model}" for what in whats for model in MODELS),
+    ]
+    return [f"results/report/{wildcards.task}{name}.svg" for name in names]
+
+
 def task_examples(task):
     """Return the settings that decide about the examples of a task, its files located."""
     entry = located_task(CONFIG.finetuning.tasks[task], task, ROOT)

@@ -145,6 +145,7 @@ rule evaluation_task:
             f"results/finetuning/{w.model}/{w.task}/{run}/predictions.parquet"
             for run in task_runs(w.task)
         ],
+        annotation=task_annotation,
     output:
         scores="results/evaluation/{model}/{task}.json",
         predictions="results/evaluation/{model}/{task}.parquet",

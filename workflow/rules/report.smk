@@ -21,6 +21,7 @@ rule report:
             model=MODELS,
         ),
         ["results/report/leaderboard.svg"] if TASKS else [],
+        expand("results/report/{task}.html", task=TASKS),
         expand("results/report/{task}_scores.svg", task=TASKS),
         expand(
             "results/report/{task}_grid_{model}.svg",
@@ -391,6 +392,80 @@ rule report_calibration:
         code=code_fingerprint("report"),
     script:
         "../scripts/report_figure.py"
+
+
+rule report_places:
+    input:
+        expand("results/evaluation/{model}/{{task}}.json", model=MODELS),
+    output:
+        **figure(
+            "{task}_places",
+            "places",
+            "4 Tasks",
+            "{task}",
+            what="scores by place",
+            of="all models",
+        ),
+    log:
+        "results/logs/report/{task}_places.log",
+    benchmark:
+        "results/benchmarks/report/{task}_places.tsv"
+    localrule: True
+    params:
+        draw="task.task_places",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_training:
+    input:
+        lambda w: [
+            f"results/finetuning/{w.model}/{w.task}/{run}/metrics.jsonl"
+            for run in task_runs(w.task)
+        ],
+    output:
+        **figure(
+            "{task}_training_{model}",
+            "training",
+            "4 Tasks",
+            "{task}",
+            what="tuning",
+            of="{model}",
+        ),
+    log:
+        "results/logs/report/{task}_training_{model}.log",
+    benchmark:
+        "results/benchmarks/report/{task}_training_{model}.tsv"
+    localrule: True
+    params:
+        draw="tuning.tuning_curves",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_task:
+    input:
+        results=expand("results/evaluation/{model}/{{task}}.json", model=MODELS),
+        figures=task_figures,
+    output:
+        report(
+            "results/report/{task}.html",
+            caption="../report/task.rst",
+            category="4 Tasks",
+            subcategory="{task}",
+            labels={"what": "all figures", "of": "all models", "view": "page"},
+        ),
+    log:
+        "results/logs/report/{task}.log",
+    benchmark:
+        "results/benchmarks/report/{task}.tsv"
+    localrule: True
+    params:
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_task.py"
 
 
 rule report_embeddings:
