@@ -16,16 +16,14 @@ import torch
 from numpy.typing import NDArray
 
 from pipeline_lib.config.evaluation import EvaluationConfig
-from pipeline_lib.config.finetuning import FinetuningSettings
 from pipeline_lib.errors import InputError
 from pipeline_lib.evaluation import clusters
 from pipeline_lib.evaluation.bootstrap import interval, resample
 from pipeline_lib.evaluation.features import kmer_counts
 from pipeline_lib.files import atomic_path, write_json
+from pipeline_lib.finetuning.embeddings import Embedder
 from pipeline_lib.finetuning.encoding import encode_examples
 from pipeline_lib.finetuning.examples import MIDDLE, SPLITS, Examples, read_examples
-from pipeline_lib.finetuning.losses import make_objective
-from pipeline_lib.finetuning.probe import Probe
 from pipeline_lib.finetuning.scaling import Scaler
 from pipeline_lib.models.build import build_model
 from pipeline_lib.models.classifier import SequenceClassifier
@@ -162,11 +160,9 @@ def _embedded(model: Path, examples: Examples, init: str, cache: Path, seed: int
         torch.manual_seed(seed)
         complements = complements_of(read_vocabulary(tokenizer).words)
         language_model = build_model(architecture, language_model.encoder.vocab_size, complements)
-    settings = FinetuningSettings(pooling="mean", method="probe", too_long="crop")
     classifier = SequenceClassifier(
         language_model.encoder, examples.target.outputs, "mean", causal=language_model.causal
     )
-    objective = make_objective(examples.target, examples.targets(), settings)
     none: Any = [np.empty(0, np.float32)] * len(examples)
     encoded = encode_examples(
         examples.table.assign(numbers=none),
@@ -175,7 +171,7 @@ def _embedded(model: Path, examples: Examples, init: str, cache: Path, seed: int
         too_long="crop",
     )
     cache.mkdir(parents=True, exist_ok=True)
-    return Probe(classifier, settings, objective, cache=cache).features(encoded)
+    return Embedder(classifier, "auto", cache).features(encoded)
 
 
 def _scores(

@@ -1,13 +1,9 @@
 """Linear models on what an untouched encoder gives: probes.
 
-The encoder reads every example once. What it gives is kept on disk by a fingerprint of its weights
-and of the tokens, so that further probes of the same examples need no encoder.
+The encoder reads every example once: what it gives is kept on disk.
 """
 
-import hashlib
-import json
 import math
-import os
 import time
 from pathlib import Path
 from typing import Any
@@ -19,14 +15,11 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from torch import Tensor
 
 from pipeline_lib.config.finetuning import FinetuningSettings
-from pipeline_lib.files import atomic_path
+from pipeline_lib.finetuning.embeddings import Embedder, Features
 from pipeline_lib.finetuning.encoding import EncodedExamples
 from pipeline_lib.finetuning.losses import Labels, Measurements, Objective, SeveralClasses
 from pipeline_lib.finetuning.scaling import Scaler
-from pipeline_lib.finetuning.training import preferred_device, scoring_batches
 from pipeline_lib.models.classifier import SequenceClassifier
-from pipeline_lib.pretraining.losses import autocast
-from pipeline_lib.progress import progress
 
 PENALTIES = (1e4, 1e3, 1e2, 10.0, 1.0)
 """Weights of the squared norm of the coefficients, tried in this order."""
@@ -34,7 +27,6 @@ ITERATIONS = 1000
 ROWS = 4096
 """Examples whose labels are compared at a time."""
 
-Features = NDArray[np.float32]
 Linear = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Coefficients (outputs, features) and intercepts (outputs,)."""
 
@@ -67,11 +59,9 @@ class Probe:
         *,
         cache: Path,
     ) -> None:
-        self.device = preferred_device()
-        self.classifier, self.settings = classifier.to(self.device).eval(), settings
-        self.objective, self.cache = objective, cache
+        self.embedder = Embedder(classifier, settings.precision, cache)
+        self.classifier, self.objective = classifier, objective
         self.best_penalty, self.best_score = 0.0, -math.inf
-        self._fingerprint = fingerprint(classifier, settings.precision)
 
     def fit(self, train: EncodedExamples, *valid: EncodedExamples) -> list[dict[str, Any]]:
         """Fit a linear model for every penalty, keep the best, and return one record for each."""
@@ -105,46 +95,11 @@ class Probe:
 
     def features(self, examples: EncodedExamples) -> Features:
         """Return what the head sees of examples, numbers included; (examples, features)."""
-        digest = hashlib.sha256(self._fingerprint)
-        for part in (examples.tokens, examples.ends, examples.focus):
-            digest.update(np.ascontiguousarray(part).tobytes())
-        path = self.cache / f"{digest.hexdigest()[:32]}.npy"
-        if not path.exists():
-            self._embed(examples, path)
-        pooled: Features = np.load(path)
-        return np.concatenate([pooled, examples.numbers], axis=1)
-
-    @torch.inference_mode()
-    def _embed(self, examples: EncodedExamples, path: Path) -> None:
-        """Write what the encoder gives of examples; runs side by side may do so at once."""
-        shape = (len(examples), self.classifier.pooled_width)
-        own = path.with_stem(f"{path.stem}-{os.getpid()}")
-        with atomic_path(own) as temporary:
-            pooled = np.lib.format.open_memmap(temporary, "w+", np.dtype(np.float32), shape)
-            batches = scoring_batches(examples.lengths)
-            for chosen in progress(batches, "embeddings", unit="batch"):
-                tokens, mask, focus, _ = examples.batch(chosen, self.device)
-                with autocast(self.settings.precision, self.device):
-                    found = self.classifier.pool(tokens, mask, focus)
-                pooled[chosen] = found.float().cpu().numpy()
-            pooled.flush()
-            del pooled
-        own.replace(path)
+        return self.embedder.features(examples)
 
     def _scores(self, features: Features, weight: Tensor, bias: Tensor) -> NDArray[np.float64]:
         outputs = torch.nn.functional.linear(torch.from_numpy(features), weight, bias)
         return self.objective.scores(outputs)
-
-
-def fingerprint(classifier: SequenceClassifier, precision: str) -> bytes:
-    """Return a fingerprint of an encoder, of how it is computed and of the pooling."""
-    encoder = classifier.encoder
-    how = [encoder.architecture.model_dump(mode="json"), classifier.pooling, classifier.causal]
-    digest = hashlib.sha256(json.dumps([*how, precision], sort_keys=True).encode())
-    for name, tensor in encoder.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.cpu().contiguous().flatten().view(torch.uint8).numpy())
-    return digest.digest()
 
 
 def _unscaled(linear: Linear, scaler: Scaler) -> tuple[Tensor, Tensor]:
