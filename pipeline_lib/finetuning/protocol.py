@@ -75,7 +75,7 @@ def divide(raw: Raw, settings: Task, genome: Genome | None, *, seed: int) -> Div
     before = leak(splits, links.copied_from, links.alike)
     kept = separate(links, splits, PRECIOUS) if strict else np.ones(len(table), dtype=bool)
     dropped = _dropped(links, splits, kept)
-    drawn = drawn_training(splits, kept, settings.max_training_examples, seed=seed)
+    drawn = drawn_training(splits, kept, _strata(table, raw), settings, seed=seed)
     left_out["training example not drawn"] += int((kept & ~drawn).sum())
     kept = kept & drawn
     links, splits, table = links.subset(kept), splits[kept], table[kept]
@@ -116,9 +116,14 @@ def counts(examples: Examples) -> dict[str, dict[str, int]]:
 
 
 def drawn_training(
-    splits: SplitNames, kept: NDArray[np.bool_], most: int | None, *, seed: int
+    splits: SplitNames,
+    kept: NDArray[np.bool_],
+    classes: NDArray[np.int64],
+    settings: Task,
+    *,
+    seed: int,
 ) -> NDArray[np.bool_]:
-    """Tell which rows to keep so that at most so many training examples are left.
+    """Tell which rows to keep so that no more training examples are left than there may be.
 
     Parameters
     ----------
@@ -126,16 +131,26 @@ def drawn_training(
         Split of each row; shape (rows,).
     kept
         Rows that are kept so far; only they are counted.
-    most
-        Most training examples; None for all.
+    classes
+        Class of each row, 0 where there are none; shape (rows,).
+    settings
+        With ``max_training_examples``, in all, and ``shots``, of each class. Fewer shots of a
+        seed are some of the more: curves of learning are about nested sets of examples.
     seed
         Seed of the choice.
     """
     result = np.ones(len(splits), dtype=bool)
     training = np.flatnonzero(kept & (splits == "train"))
+    most = settings.max_training_examples
     if most is not None and most < len(training):
         order = named_generator(seed, "training examples").permutation(training)
         result[order[most:]] = False
+        training = np.sort(order[:most])
+    if settings.shots is not None:
+        for number in np.unique(classes[training]):
+            own = training[classes[training] == number]
+            order = named_generator(seed, "shots", int(number)).permutation(own)
+            result[order[settings.shots :]] = False
     return result
 
 

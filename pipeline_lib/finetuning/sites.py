@@ -92,7 +92,8 @@ def build_sites(
     split = examples["split"].to_numpy().astype("U5")
     strict = settings.protocol == "strict"
     apart = separate(homology, split) if strict else np.ones(len(split), dtype=bool)
-    kept = apart & drawn_training(split, apart, settings.max_training_examples, seed=seed)
+    classes = Examples(examples, target).targets()[:, 0].astype(np.int64)
+    kept = apart & drawn_training(split, apart, classes, settings, seed=seed)
     left_out["training example not drawn"] += int((apart & ~kept).sum())
     remaining = homology.subset(kept)
     examples["group"] = -1

@@ -207,6 +207,20 @@ def test_training_examples_are_drawn_and_others_kept(random_dna, most):
     assert left_out == 19 - training.sum()
 
 
+def test_shots_are_nested_and_of_every_class_alike(random_dna):
+    source = raw(random_dna, split=published(40))
+    found = {}
+    for shots in (None, 1, 3, 100):
+        examples = divide(source, task("strict", shots=shots), None, seed=2).examples
+        train = examples.of("train")
+        counts = np.bincount(train.targets()[:, 0].astype(int))
+        whole = found.setdefault("counts", counts)
+        assert counts.tolist() == [min(count, shots or count) for count in whole]
+        assert len(examples) - len(train) == 20
+        found[shots] = set(train.table["sequence"])
+    assert found[1] < found[3] < found[100] == found[None]
+
+
 def test_held_out_contigs(random_dna):
     source = raw(random_dna, contig=[f"chr{1 + row % 4}" for row in range(40)], start=0, end=200)
     hold = {"valid": {"contigs": ["chr2"]}, "test": {"contigs": ["chr4"]}}
