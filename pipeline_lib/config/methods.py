@@ -1,15 +1,21 @@
 """What of a model is tuned, and the values of settings that are tried for it."""
 
+from collections.abc import Mapping
 from itertools import product
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from pipeline_lib.config.base import Section, Share
+from pipeline_lib.config.family import AnyArchitecture
+from pipeline_lib.config.hyena import HyenaArchitecture
+from pipeline_lib.errors import ConfigError
 
 Pooling = Literal["mean", "cls", "last", "center", "attention"]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+SHORTEST = 3
+"""Tokens of the shortest input: [CLS], one of a sequence, [SEP]."""
 MOST_POINTS = 200
 """Larger grids are mistakes: every point is a run of its own, for each model."""
 
@@ -128,3 +134,59 @@ def _without_effect(method: str) -> set[str]:
     if method == "few_shot":
         useless.add("pooling")
     return useless if method != "probe" else set(Grid.model_fields) - {"pooling"}
+
+
+def check_methods(
+    tasks: Mapping[str, MethodSettings], architectures: Mapping[str, AnyArchitecture]
+) -> None:
+    """Refuse what cannot be tuned that way, before anything is trained.
+
+    Parameters
+    ----------
+    tasks
+        Tasks of the run, by name.
+    architectures
+        Shapes of its models, by name.
+
+    Raises
+    ------
+    ConfigError
+        If prompts are too long for a model, or a model predicts no next token where it has to.
+    """
+    for task, settings in tasks.items():
+        for model, shape in architectures.items():
+            key, problem, remedy = _mismatch(settings, shape)
+            if problem:
+                raise ConfigError(
+                    f"{problem}, and {model!r} is to be tuned to it",
+                    where=f"finetuning.tasks.{task}.{key}",
+                    remedy=remedy,
+                )
+
+
+def _mismatch(settings: MethodSettings, shape: AnyArchitecture) -> tuple[str, str, str]:
+    """Return a key, what is wrong with it for a model ("" if nothing is), and the remedy."""
+    if settings.method == "few_shot" and not _causal(shape):
+        return (
+            "method",
+            "`few_shot` asks a model for the next token",
+            "write another `method`, or run causal models alone, such as HyenaDNA or DNAGPT",
+        )
+    if settings.method != "prompt":
+        return "", "", ""
+    if getattr(shape, "memory", None) is not None:
+        return "method", "`prompt` is not for models with recurrent memory", "write `lora`"
+    longest = max(settings.prompt_tokens, *(settings.grid.prompt_tokens if settings.grid else (0,)))
+    if longest + SHORTEST > shape.input_length:
+        return (
+            "prompt_tokens",
+            f"{longest:,} vectors leave no room in a context of {shape.input_length:,} tokens",
+            "lower `prompt_tokens`, or take a model with a larger `context_length`",
+        )
+    return "", "", ""
+
+
+def _causal(shape: AnyArchitecture) -> bool:
+    if isinstance(shape, HyenaArchitecture):
+        return not shape.bidirectional
+    return shape.attention == "causal"

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline_lib.config.methods import SHORTEST
 from pipeline_lib.errors import InputError
 from pipeline_lib.finetuning.encoding import EncodedExamples
 from pipeline_lib.randomness import named_generator
@@ -19,8 +20,6 @@ from pipeline_lib.tokenizer.vocabulary import Vocabulary
 LETTERS = "ACGTN"
 MARKS = 2
 """Tokens after an example that is shown: its class and [SEP]."""
-SHORTEST = 3
-"""Tokens of the shortest example: [CLS], one of the sequence, [SEP]."""
 
 
 def label_tokens(vocabulary: Vocabulary, classes: int) -> tuple[int, ...]:

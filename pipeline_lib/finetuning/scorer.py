@@ -14,12 +14,13 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from pipeline_lib.config.finetuning import FinetuningSettings
+from pipeline_lib.config.methods import SHORTEST
 from pipeline_lib.errors import InputError
 from pipeline_lib.finetuning.dense_encoding import encode_dense
 from pipeline_lib.finetuning.encoding import EncodedExamples, encode_examples, mirrored, numbers_of
 from pipeline_lib.finetuning.examples import Target
-from pipeline_lib.finetuning.few_shot import SHORTEST, with_prefix
 from pipeline_lib.finetuning.few_shot import room as room_of
+from pipeline_lib.finetuning.few_shot import with_prefix
 from pipeline_lib.finetuning.heads import AnyClassifier, make_classifier
 from pipeline_lib.finetuning.losses import Objective, restore_objective
 from pipeline_lib.finetuning.scaling import Scaler

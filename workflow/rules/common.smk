@@ -8,6 +8,7 @@ from pipeline_lib.code import code_fingerprint
 from pipeline_lib.config import load_architecture, load_config
 from pipeline_lib.config.genome import SOURCES, Assembly
 from pipeline_lib.config.launching import WITHOUT_EFFECT
+from pipeline_lib.config.methods import check_methods
 from pipeline_lib.config.needs import (
     check_files,
     is_address,
@@ -56,6 +57,11 @@ ARCHITECTURES = {
     for name, model in CONFIG.pretraining.models.items()
     if name in MODELS
 }
+checked(
+    check_methods,
+    {name: CONFIG.finetuning.tasks[name] for name in TASKS},
+    ARCHITECTURES,
+)
 
 
 def settings(section, name=None):
