@@ -34,7 +34,7 @@ WORK = {
     "finetuning": {"finetuning_examples", "finetuning_tune"},
     "evaluation": {
         "evaluation_markov", "evaluation_kmers", "evaluation_cnn", "evaluation_pretraining",
-        "evaluation_task",
+        "evaluation_task", "evaluation_zero",
     },
 }  # fmt: skip
 
@@ -89,6 +89,7 @@ def test_a_changed_learning_rate_reruns_pretraining_and_what_follows(copy_of: Pr
     planned = {rule for rule in copy_of.planned() if stage_of(rule) in WORK}
     assert planned == {
         "pretraining_train", "finetuning_tune", "evaluation_pretraining", "evaluation_task",
+        "evaluation_zero",
     }  # fmt: skip
     copy_of.succeed("--", "pretraining")
     assert all(file.stat().st_mtime_ns == time for file, time in before.items())

@@ -4,7 +4,7 @@ A decoy is the same two or three bases elsewhere: on the same strand, within 5 k
 of G and C around is most alike.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -69,18 +69,22 @@ def measure_sites(
     for kind, places in sites.items():
         pairs = choose_pairs(held, kind, places, window, settings.sites, resampling.seed)
         if len(pairs) >= FEWEST:
-            found[kind] = _measure(readers, pairs, window, resampling)
+            found[kind] = _measure(readers, kind, pairs, window, resampling)
     return found
 
 
 def _measure(
-    readers: Mapping[str, Reader], pairs: list[Pair], window: int, resampling: Resampling
+    readers: Mapping[str, Reader],
+    kind: str,
+    pairs: list[Pair],
+    window: int,
+    resampling: Resampling,
 ) -> dict[str, Any]:
     middle = window // 2
     sequences = [one for pair in pairs for one in pair.windows]
     genes = np.repeat([pair.site.gene for pair in pairs], 2)
     is_site = np.tile([True, False], len(pairs))
-    size = len(next(m for m in MOTIFS_BY_LENGTH if sequences[0][middle:].startswith(m)))
+    size = len(MOTIFS[kind][0])
     bits = [
         np.stack(reader.bits(sequences))[:, middle - AROUND : middle + AROUND + 1]
         for reader in readers.values()
@@ -105,9 +109,6 @@ def _measure(
             },
         },
     }
-
-
-MOTIFS_BY_LENGTH = sorted({one for some in MOTIFS.values() for one in some}, key=len, reverse=True)
 
 
 def _auroc(labels: NDArray[np.bool_], scores: Array) -> Callable[[Array], Array]:
@@ -149,8 +150,8 @@ def _alike(
     motif: bytes,
     taken: set[tuple[str, str, str, int]],
     generator: np.random.Generator,
-) -> list[Place]:
-    """Return other places of a motif near a site, those of the most similar composition first."""
+) -> Iterator[Place]:
+    """Yield other places of a motif near a site, those of the most similar composition first."""
     span = held.span(place.assembly, place.contig)
     index = int(np.searchsorted(span.starts, place.position, side="right")) - 1
     start = max(int(span.starts[index]), place.position - NEAR)
@@ -171,12 +172,10 @@ def _alike(
     found = generator.permutation(found[np.abs(found - own) > 2 * AROUND])
     distance = np.abs(share(found) - share(np.array([own])))
     positions = start + found if forward else end - 1 - found
-    ordered = positions[np.argsort(distance, kind="stable")].tolist()
-    return [
-        replace(place, position=position)
-        for position in ordered
-        if (place.assembly, place.contig, place.strand, position) not in taken
-    ]
+    for index in np.argsort(distance, kind="stable").tolist():
+        position = int(positions[index])
+        if (place.assembly, place.contig, place.strand, position) not in taken:
+            yield replace(place, position=position)
 
 
 def _occurrences(letters: bytes, motif: bytes) -> NDArray[np.int64]:
