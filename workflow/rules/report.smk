@@ -14,10 +14,18 @@ rule report:
         expand("results/report/loss_{model}.svg", model=MODELS),
         ["results/report/zero_models.svg"] if ZERO_MODELS else [],
         expand("results/report/zero_{model}.svg", model=ZERO_MODELS),
-        expand("results/report/zero_sites_{model}.svg", model=ZERO_MODELS),
+        expand(
+            "results/report/zero_sites_{model}.svg",
+            model=ZERO_MODELS if "sites" in CONFIG.evaluation.zero.parts else [],
+        ),
         expand(
             "results/report/{task}_embeddings_{model}.svg",
             task=CONFIG.evaluation.embeddings,
+            model=MODELS,
+        ),
+        expand(
+            "results/report/variants_{variants}_{model}.svg",
+            variants=CONFIG.evaluation.variants,
             model=MODELS,
         ),
         ["results/report/leaderboard.svg"] if TASKS else [],
@@ -512,6 +520,31 @@ rule report_grid:
     localrule: True
     params:
         draw="grid.grid_scores",
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_figure.py"
+
+
+rule report_variants:
+    input:
+        "results/evaluation/{model}/variants/{variants}.json",
+        "results/evaluation/{model}/variants/{variants}.parquet",
+    output:
+        **figure(
+            "variants_{variants}_{model}",
+            "variants",
+            "4 Tasks",
+            "variants {variants}",
+            what="variants",
+            of="{model}",
+        ),
+    log:
+        "results/logs/report/variants_{variants}_{model}.log",
+    benchmark:
+        "results/benchmarks/report/variants_{variants}_{model}.tsv"
+    localrule: True
+    params:
+        draw="variants.variant_scores",
         code=code_fingerprint("report"),
     script:
         "../scripts/report_figure.py"
