@@ -132,6 +132,12 @@ def evaluate_cnn(
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     read = read_examples(examples)
+    if read.target.dense:
+        from pipeline_lib.evaluation.cnn_dense import fit_dense_cnn
+
+        scores, about = fit_dense_cnn(read, settings, seed=seed)
+        write_baseline(output, read, scores, about, examples, settings, seed=seed)
+        return
     inputs = arrays(read)
     split = read.table["split"].to_numpy()
     train, valid = (np.flatnonzero(split == name) for name in ("train", "valid"))

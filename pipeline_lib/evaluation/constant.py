@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline_lib.config.evaluation import EvaluationConfig
 from pipeline_lib.evaluation.baselines import write_baseline
+from pipeline_lib.evaluation.features_dense import dense_constant
 from pipeline_lib.finetuning.examples import Examples, read_examples
 
 
@@ -26,16 +27,19 @@ def evaluate_constant(
     """
     read = read_examples(examples)
     values = constant(read)
-    scores = np.broadcast_to(values, (len(read), len(values)))
+    whole = np.tile(values, read.target.outputs // len(values))
+    scores = np.broadcast_to(whole, (len(read), len(whole)))
     about = {"values": [float(value) for value in values]}
     write_baseline(output, read, scores, about, examples, settings, seed=seed)
 
 
 def constant(examples: Examples) -> NDArray[np.float64]:
-    """Return what is said of every example; shape (outputs,).
+    """Return what is said of every example, or of every bin of all examples; shape (names,).
 
     A label or number that no training example knows is 0.
     """
+    if examples.target.dense:
+        return dense_constant(examples.of("train"))
     truth = examples.of("train").targets().astype(np.float64)
     if examples.target.kind == "class":
         counts = np.bincount(truth[:, 0].astype(np.int64), minlength=examples.target.outputs)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pipeline_lib.config.evaluation import EvaluationConfig
 from pipeline_lib.evaluation.baselines import reached, write_baseline
 from pipeline_lib.evaluation.features import features
+from pipeline_lib.evaluation.kmer_dense import fit_dense_kmers
 from pipeline_lib.evaluation.linear import trials
 from pipeline_lib.evaluation.measures import measures_of
 from pipeline_lib.finetuning.examples import read_examples
@@ -38,6 +39,10 @@ def evaluate_kmers(examples: Path, output: Path, settings: EvaluationConfig, *, 
         Seed of the solver.
     """
     read = read_examples(examples)
+    if read.target.dense:
+        scores, about = fit_dense_kmers(read, settings, seed=seed)
+        write_baseline(output, read, scores, about, examples, settings, seed=seed)
+        return
     truth = read.targets()
     train = (read.table["split"] == "train").to_numpy()
     metric = f"valid_{measures_of(read.target).headline}"

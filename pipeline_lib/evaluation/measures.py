@@ -84,6 +84,10 @@ class Measures:
 
 def measures_of(target: Target) -> Measures:
     """Return what is measured for a target."""
+    if target.dense:
+        from pipeline_lib.evaluation.measures_dense import dense_measures
+
+        return dense_measures(target)
     if target.kind == "class" and len(target.names) == 2:
         return Measures("auroc", _two_classes, _auroc, _two_calibration)
     if target.kind == "class":
