@@ -17,8 +17,19 @@ class Variants(Section):
     )
     assembly: Name = Field(description="The version of the genome that the file was made for.")
     task: Name = Field(
-        description="Task of `type: promoters` or `gene_starts`: its windows say which variants "
-        "count, and models tuned to it score them."
+        description="A task of two classes whose examples have coordinates, as of `type: "
+        "promoters` or `gene_starts`: the windows of its second class say which variants count, "
+        "and models tuned to it score them."
+    )
+    positive: tuple[str, ...] = Field(
+        ("pathogenic", "likely_pathogenic", "clinvar", "gwas"),
+        min_length=1,
+        description="Variants whose class or name begins so have an effect; case does not matter.",
+    )
+    negative: tuple[str, ...] = Field(
+        ("benign", "likely_benign", "common", "1000g"),
+        min_length=1,
+        description="Variants whose class or name begins so have none. All others are left out.",
     )
     group_distance: int = Field(
         10_000,

@@ -302,6 +302,17 @@ def task_annotation(wildcards):
     return f"results/genome/{name}/annotation.gff3.gz"
 
 
+def variants_settings(wildcards):
+    """Return the settings of a file of variants."""
+    return CONFIG.evaluation.variants[wildcards.variants]
+
+
+def variants_file(wildcards):
+    """Return a file of variants, where it was found."""
+    key = f"evaluation.variants.{wildcards.variants}.file"
+    return locate(variants_settings(wildcards).file, key=key, root=ROOT)
+
+
 def task_figures(wildcards):
     """Return the figures of a task, in the order in which its page shows them."""
     places = ["_places"] if CONFIG.finetuning.tasks[wildcards.task].genomes else []
@@ -399,6 +410,7 @@ wildcard_constraints:
     tokenizer="|".join(map(re.escape, CONFIG.tokenizer.tokenizers)),
     model="|".join(map(re.escape, CONFIG.pretraining.models)),
     task="|".join(map(re.escape, CONFIG.finetuning.tasks)) or "none",
+    variants="|".join(map(re.escape, CONFIG.evaluation.variants)) or "none",
     split="train|valid|test",
     init="pretrained|scratch",
     seed=r"\d+",

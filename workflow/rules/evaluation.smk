@@ -10,6 +10,11 @@ rule evaluation:
             model=MODELS,
             task=CONFIG.evaluation.embeddings,
         ),
+        expand(
+            "results/evaluation/{model}/variants/{variants}.json",
+            model=MODELS,
+            variants=CONFIG.evaluation.variants,
+        ),
         expand("results/evaluation/{model}/zero.json", model=ZERO_MODELS),
 
 
@@ -184,3 +189,32 @@ rule evaluation_embeddings:
         code=code_fingerprint("evaluation", "models"),
     script:
         "../scripts/evaluation_embeddings.py"
+
+
+rule evaluation_variants:
+    input:
+        variants=variants_file,
+        genome=lambda w: f"results/genome/{variants_settings(w).assembly}/genome.fa.gz",
+        examples=lambda w: f"results/finetuning/datasets/{variants_settings(w).task}/examples.parquet",
+        model="results/pretraining/{model}/model",
+        runs=lambda w: [
+            f"results/finetuning/{w.model}/{variants_settings(w).task}/{run}/model"
+            for run in task_runs(variants_settings(w).task)
+        ],
+    output:
+        scores="results/evaluation/{model}/variants/{variants}.json",
+        table="results/evaluation/{model}/variants/{variants}.parquet",
+    log:
+        "results/logs/evaluation/{model}/variants/{variants}.log",
+    benchmark:
+        "results/benchmarks/evaluation/{model}/variants/{variants}.tsv"
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        settings=settings("evaluation"),
+        about=lambda w: variants_settings(w).model_dump(mode="json"),
+        seed=CONFIG.seed,
+        code=code_fingerprint("evaluation", "models"),
+    script:
+        "../scripts/evaluation_variants.py"
