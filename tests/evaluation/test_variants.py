@@ -198,5 +198,5 @@ def test_real_tables_on_chromosome_20(shared, tmp_path_factory):
             table, left_out = read_variants(data / "variants" / name, ABOUT, genome)
             found = tuple(int((table["label"] == label).sum()) for label in (1, 0))
             assert found == counts, (name, left_out)
-        with pytest.raises(InputError, match="past the end of '20'.*use the assembly version"):
+        with pytest.raises(InputError, match=r"past the end of '20'.*use the assembly version"):
             read_variants(data / "variants" / "gpn_examples_msa_example.hg38.vcf.gz", ABOUT, genome)
