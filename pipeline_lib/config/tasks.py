@@ -7,6 +7,7 @@ from pydantic import Field, TypeAdapter, model_validator
 
 from pipeline_lib.config.base import Name, spread_defaults
 from pipeline_lib.config.finetuning import FinetuningSettings, Pooling, Task
+from pipeline_lib.config.tasks_dense import AnyDenseTask
 from pipeline_lib.config.tasks_genome import CodonsTask, GenomeTask
 from pipeline_lib.config.tasks_public import PublicTask
 
@@ -99,7 +100,7 @@ class TableTask(Task):
 
 
 AnyTask = Annotated[
-    StartSitesTask | TableTask | GenomeTask | PublicTask, Field(discriminator="type")
+    StartSitesTask | TableTask | GenomeTask | AnyDenseTask | PublicTask, Field(discriminator="type")
 ]
 TASK_TYPES: dict[str, type[Task]] = {
     get_args(task.model_fields["type"].annotation)[0]: task

@@ -40,8 +40,9 @@ def evaluate_kmers(examples: Path, output: Path, settings: EvaluationConfig, *, 
     """
     read = read_examples(examples)
     if read.target.dense:
-        scores, about = fit_dense_kmers(read, settings, seed=seed)
-        write_baseline(output, read, scores, about, examples, settings, seed=seed)
+        write_baseline(
+            output, read, *fit_dense_kmers(read, settings, seed=seed), examples, settings, seed=seed
+        )
         return
     truth = read.targets()
     train = (read.table["split"] == "train").to_numpy()

@@ -136,7 +136,7 @@ def _predict(
 def _scores(model: Any, seen: Floats, target: Target, lowest: NDArray[np.float64]) -> Floats:
     if target.kind == "tracks":
         found = np.asarray(model.predict(seen)).reshape(target.units, -1)
-        return np.maximum(found, lowest).astype(np.float32)
+        return np.asarray(np.maximum(found, lowest), dtype=np.float32)
     found = np.zeros((target.units, len(target.names)), dtype=np.float32)
     found[:, model.classes_] = model.predict_proba(seen)
     return found
