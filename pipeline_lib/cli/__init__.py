@@ -42,13 +42,14 @@ def results(
         typer.echo(f"{folder} holds no evaluated model yet; run `snakemake --cores 2` first")
         raise typer.Exit(1)
 
+    from pipeline_lib.files import read_json
     from pipeline_lib.report.summary import summary_text
 
     tasks = [
         file
         for model in models
         for file in sorted(model.parent.glob("*.json"))
-        if file.name not in ("pretraining.json", "zero.json")
+        if "headline" in read_json(file)  # others are not of tasks
     ]
     typer.echo(summary_text({file.parent.name: file for file in models}, tasks))
 

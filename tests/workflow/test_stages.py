@@ -65,6 +65,13 @@ def test_a_finished_run_has_nothing_to_do(finished: Project) -> None:
     assert "Nothing to be done" in finished.succeed("--dry-run")
     scores = read_json(finished.folder / "results/evaluation/tiny/starts.json")["scores"]
     assert set(scores) == {"pretrained", "scratch", "kmer", "cnn", "constant"}
+    zero = read_json(finished.folder / "results/evaluation/tiny/zero.json")
+    assert {"regions", "sites", "codons", "shuffles", "needles"} <= set(zero)
+    table = subprocess.run(
+        [sys.executable, "-m", "pipeline_lib.cli", "results", "results"],
+        cwd=finished.folder, env=finished.environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "bits per base" in table.stdout and "starts AUROC" in table.stdout
 
 
 @pytest.fixture

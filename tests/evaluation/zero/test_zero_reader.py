@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline_lib.config.architecture import Architecture
@@ -45,10 +45,10 @@ def encoders(write_documents, tmp_path_factory):
     """Return an encoder of each kind."""
     folder = tmp_path_factory.mktemp("encoders")
     (folder / "genome.fa").write_bytes(b">c\n" + letters_of(20_000) + b"\n")
-    settings = Assembly(path="genome.fa", min_contig_length=1)
-    prepare_genome(folder / "genome.fa", folder / "test", settings, name="test")
-    for name, settings in KMERS.items():
-        kmer_tokenizer(settings).save(str(folder / f"{name}.json"))
+    assembly = Assembly(path="genome.fa", min_contig_length=1)
+    prepare_genome(folder / "genome.fa", folder / "test", assembly, name="test")
+    for name, kind in KMERS.items():
+        kmer_tokenizer(kind).save(str(folder / f"{name}.json"))
     documents = write_documents(folder / "train.parquet", [("c", "+", 0, 20_000)])
     make_tokenizer(
         documents, {"test": folder / "test"}, folder / "bpe.json", folder / "stats.json",
@@ -161,6 +161,7 @@ def test_the_next_token_makes_ratios_of_whole_windows(encoders):
     np.testing.assert_allclose(row, own - np.array(totals), atol=1e-4)
 
 
+@settings(max_examples=25)
 @given(st.text("ACGT", min_size=8, max_size=40).map(str.encode), st.data())
 def test_a_markov_model_needs_no_more_than_its_neighbourhood(sequence, data):
     generator = np.random.default_rng(len(sequence))
