@@ -179,9 +179,10 @@ def test_all_shipped_tasks_can_be_named_in_a_run(root: Path, demo: Values) -> No
     files = sorted((root / "config" / "tasks").glob("*.yaml"))
     demo["run"]["tasks"] = [file.stem for file in files]
     for file in files:
-        name = read_yaml(file).get("assembly")
+        values = read_yaml(file)
         source = {"path": "genome.fa", "annotation": "genes.gff3"}
-        demo["genome"]["assemblies"] |= {name: source} if name else {}
+        for name in (values.get("assembly"), *values.get("assemblies", ())):
+            demo["genome"]["assemblies"] |= {name: source} if name else {}
     config = load_config(demo)
     bases = {name.removesuffix(".paper") for name in config.run.tasks}
     assert bases == {file.stem for file in files} and len(files) >= 50
