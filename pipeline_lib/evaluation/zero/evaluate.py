@@ -39,7 +39,7 @@ SETTINGS = ("mask_rounds", "bootstrap_samples", "confidence")
 """Settings of the section ``evaluation`` that matter here, beside ``zero``."""
 
 NO_ANNOTATION = (
-    "none of the assemblies {names} has an annotated coding sequence; to get it, set "
+    "no coding sequence is annotated on the held-out contigs of {names}; to get it, set "
     "`genome.assemblies.NAME.annotation` to the GFF3 file of the assembly, with CDS lines"
 )
 
@@ -228,10 +228,12 @@ def left_out(
             found[part] = missing
     if "sites" in settings.parts and coding:
         for kind in MOTIFS:
-            if kind not in measured["sites"]:
+            if not sites[kind]:
+                found[f"{kind} sites"] = "none is annotated on the held-out contigs"
+            elif kind not in measured["sites"]:
                 found[f"{kind} sites"] = (
-                    f"fewer than {FEWEST_SITES} of them lie in held-out sequence, with a window "
-                    f"around them, as {len(sites[kind]):,} annotated ones on those contigs{more}"
+                    f"fewer than {FEWEST_SITES} of them lie in held-out sequence with a window "
+                    f"around them; {len(sites[kind]):,} are annotated on its contigs{more}"
                 )
     if "codons" in settings.parts and coding and not measured["codons"]:
         found["codons"] = f"too few codons lie in held-out sequence{more}"
