@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from sklearn.metrics import precision_recall_curve, roc_curve
 
+from pipeline_lib.report.predictions_dense import draw_bases, draw_tracks
 from pipeline_lib.report.scores import METRICS, families_of, read_task
 from pipeline_lib.report.style import COLOURS, GREY, LIGHT, NAMES, Outputs, canvas, publish
 
@@ -20,7 +21,7 @@ def task_predictions(scores: Path, predictions: Path, *, outputs: Outputs) -> No
     """Draw predictions for the test examples, the mean over seeds, beside the truth.
 
     ROC and precision-recall curves of two classes, confusions of several, scores of every label,
-    or measured against predicted numbers.
+    or measured against predicted numbers; along the sequence, precision and recall of each class.
 
     Parameters
     ----------
@@ -32,6 +33,9 @@ def task_predictions(scores: Path, predictions: Path, *, outputs: Outputs) -> No
     values, table = read_task(scores), pd.read_parquet(predictions)
     if values["kind"] == "labels":
         _labels(values, table, outputs)
+        return
+    if values["kind"] in ("bases", "tracks"):
+        (draw_bases if values["kind"] == "bases" else draw_tracks)(values, table, outputs)
         return
     table = table[table["split"] == "test"]
     if values["kind"] == "numbers":

@@ -60,6 +60,8 @@ METRICS = {
     "mean_spearman": Metric("Mean Spearman r", 0.0),
     "mean_r2": Metric("Mean R²", 0.0),
     "mean_rmse": Metric("Mean RMSE", best=0.0),
+    "top_k": Metric("Top-k accuracy"),
+    "poisson_nll": Metric("Poisson loss"),
 }
 PARTS = ("by_kind", "by_group", "by_name")
 PLACES = ("by_region", "by_contig")

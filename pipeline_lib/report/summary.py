@@ -18,7 +18,7 @@ OTHERS = {
 }
 SHOWN = (
     "auroc", "auprc", "mcc", "f1", "macro_f1", "macro_auroc", "median_auroc", "median_auprc",
-    "pearson", "spearman", "r2", "mean_pearson",
+    "pearson", "spearman", "r2", "mean_pearson", "top_k",
 )  # fmt: skip
 HONESTY = (
     "A masked model sees both sides of every token, and where tokens begin and end: its bits per "

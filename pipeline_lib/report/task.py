@@ -27,6 +27,7 @@ KINDS = {
     "out_of_frame": "in the gene, out of frame",
     "intergenic": "between genes",
 }
+NUMBERS = ("numbers", "tracks")
 PANELS = 3
 """Most panels beside each other."""
 
@@ -105,7 +106,7 @@ def calibration(scores: Path, *, outputs: Outputs) -> None:
         ``{task}.json``.
     """
     values = read_task(scores)
-    truth = "mean_truth" if values["kind"] == "numbers" else "share_positive"
+    truth = "mean_truth" if values["kind"] in NUMBERS else "share_positive"
     figure, (axis,) = canvas(width=5.6, height=5)
     table = []
     for family in families_of(values):
@@ -150,7 +151,7 @@ def _scores(axis: Axes, values: dict[str, Any], names: list[str], of: Sequence[s
 
 def _diagonal(axis: Axes, values: dict[str, Any], table: list[dict[str, Any]], truth: str) -> None:
     ends = [0.0, 1.0]
-    if values["kind"] == "numbers" and table:
+    if values["kind"] in NUMBERS and table:
         found = [item[name] for item in table for name in ("mean_score", truth)]
         ends = [min(found), max(found)]
     axis.plot(ends, ends, color=GREY, linewidth=1, linestyle="--", zorder=0)
@@ -160,6 +161,10 @@ def _calibration_labels(values: dict[str, Any]) -> dict[str, str]:
     names = values["names"]
     if values["kind"] == "numbers":
         return {"xlabel": f"predicted {names[0]}", "ylabel": f"measured {names[0]}, mean"}
+    if values["kind"] == "tracks":
+        return {"xlabel": "predicted number", "ylabel": "measured number, mean"}
+    if values["kind"] == "bases":
+        return {"xlabel": "probability of the class called", "ylabel": "bases called right"}
     if values["kind"] == "labels":
         return {"xlabel": "probability of a label", "ylabel": "share of labels present"}
     if len(names) == 2:

@@ -103,6 +103,25 @@ def pairs(count=400, seed=0) -> Examples:
     return examples(first, labels, Target("class", ("no", "yes")), partner=partners)
 
 
+def letters_of_bases(count=100, seed=0) -> Examples:
+    """Return which of the bases in the middle is C, and which T."""
+    rng = np.random.default_rng(seed)
+    texts = ["".join(rng.choice(LETTERS, 60)) for _ in range(count)]
+    values = [["_CT".find(letter) for letter in text[10:50]] for text in texts]
+    table = np.maximum(np.array(values, dtype=np.float32), 0)
+    table[::9, :4] = np.nan
+    return examples(texts, table, Target("bases", ("other", "c", "t"), bin=1, units=40))
+
+
+def shares_of_bins(count=100, seed=0) -> Examples:
+    """Return how often two letters occur in each bin of ten bases."""
+    rng = np.random.default_rng(seed)
+    texts = ["".join(rng.choice(LETTERS, 60, p=rng.dirichlet([2] * 4))) for _ in range(count)]
+    values = np.array([[text[i : i + 10].count(c) for i in range(10, 50, 10) for c in "AG"]
+                       for text in texts])  # fmt: skip
+    return examples(texts, values, Target("tracks", ("a", "g"), bin=10, units=4))
+
+
 def write_stats(path: Path, protocol="strict", exact=0.0, homologous=0.0) -> Path:
     """Write what the evaluation reads of ``stats.json``."""
     leak = f'{{"exact": {exact}, "homologous": {homologous}}}'

@@ -19,6 +19,8 @@ MAKERS: dict[str, Callable[[], Examples]] = {
     "classes": tasks.composition_classes,
     "labels": tasks.composition_labels,
     "numbers": tasks.composition_numbers,
+    "bases": tasks.letters_of_bases,
+    "tracks": tasks.shares_of_bins,
 }
 SETTINGS = EvaluationConfig(bootstrap_samples=100, baseline_kmers=(1,))
 
@@ -73,6 +75,15 @@ def guess(examples: Examples, noise: float, seed: int) -> pd.DataFrame:
     scores = truth + rng.normal(0, noise * truth.std(axis=0), truth.shape)
     if examples.target.kind == "class":
         scores = np.exp(3 * scores) / np.exp(3 * scores).sum(axis=1, keepdims=True)
+    elif examples.target.kind == "bases":
+        names = examples.target.units, len(examples.target.names)
+        called = np.eye(names[1])[truth.astype(int)] + rng.normal(
+            0, noise, (*truth.shape, names[1])
+        )
+        scores = np.exp(3 * called) / np.exp(3 * called).sum(axis=2, keepdims=True)
+        scores = scores.reshape(len(held), -1)
+    elif examples.target.kind == "tracks":
+        scores = scores.clip(0.1)
     elif examples.target.kind == "labels":
         scores = 1 / (1 + np.exp(4 - 8 * scores))
     return held[["example", "split"]].assign(scores=list(scores.astype(np.float32)))

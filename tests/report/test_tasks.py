@@ -15,7 +15,7 @@ from pipeline_lib.report.style import Outputs
 from pipeline_lib.report.summary import summary, summary_text
 from pipeline_lib.report.task import calibration, task_scores
 
-KINDS = ("sites", "classes", "labels", "numbers")
+KINDS = ("sites", "classes", "labels", "numbers", "bases", "tracks")
 
 
 @pytest.fixture
@@ -43,6 +43,8 @@ def scored(results: Path, task: str) -> Path:
         ("classes", "MCC", []),
         ("labels", "Median AUROC", ["even", "odd"]),
         ("numbers", "Pearson r", ["expression", "given"]),
+        ("bases", "AUPRC", ["c", "t"]),
+        ("tracks", "Pearson r", ["a", "g"]),
     ],
 )
 def test_scores_of_any_kind(results: Path, outputs: Outputs, task, metric, parts) -> None:
@@ -70,9 +72,11 @@ def test_calibration_of_any_kind(results: Path, outputs: Outputs, task: str) -> 
     assert set(frame["family"]) == {
         "pretrained model", "same model, not pretrained", "k-mer regression"
     }  # fmt: skip
-    assert {"sites": "share that is tis", "classes": "share called right"}.get(
-        task, "labels present" if task == "labels" else "measured expression"
-    ) in texts(outputs)
+    words = {
+        "sites": "share that is tis", "classes": "share called right", "labels": "labels present",
+        "bases": "bases called right", "tracks": "measured number",
+    }  # fmt: skip
+    assert words.get(task, "measured expression") in texts(outputs)
 
 
 def draw(results: Path, outputs: Outputs, task: str) -> pd.DataFrame:
@@ -151,7 +155,7 @@ def test_the_summary_speaks_of_every_kind(results: Path, tmp_path: Path) -> None
     summary([], files, title="T", table=tmp_path / "s.tsv", page=tmp_path / "s.html")
     frame = pd.read_csv(tmp_path / "s.tsv", sep="\t").set_index(["measure", "what"])
     assert np.isnan(frame.loc[("numbers Pearson r", "always the same"), "value"])
-    assert (tmp_path / "s.html").read_text().count("<svg") == 5
+    assert (tmp_path / "s.html").read_text().count("<svg") == len(files)
 
 
 def test_figures_are_the_same_on_every_run(results: Path, tmp_path: Path) -> None:
@@ -163,3 +167,24 @@ def test_figures_are_the_same_on_every_run(results: Path, tmp_path: Path) -> Non
             draw(results, outputs, task)
         written.append([file.read_bytes() for file in sorted(folder.iterdir())])
     assert written[0] == written[1]
+
+
+def test_precision_of_bases_falls_with_recall(results: Path, outputs: Outputs) -> None:
+    task_predictions(scored(results, "bases"), scored(results, "bases").with_suffix(".parquet"),
+                     outputs=outputs)  # fmt: skip
+    frame = table(outputs)
+    found = read_task(scored(results, "bases"))["scores"]
+    names = {"pretrained": "pretrained model", "kmer": "k-mer regression"}
+    for name in ("c", "t"):
+        part = frame[frame["class"] == name]
+        for family, label in names.items():
+            area = np.trapezoid(part[f"precision, {label}"], part["recall"])
+            assert area == pytest.approx(found[family]["by_name"][name]["auprc"]["value"], abs=0.1)
+
+
+def test_tracks_are_drawn_beside_what_was_measured(results: Path, outputs: Outputs) -> None:
+    path = scored(results, "tracks")
+    task_predictions(path, path.with_suffix(".parquet"), outputs=outputs)
+    frame = table(outputs)
+    assert set(frame["track"]) == {"a", "g"}
+    assert len(frame) == 20 * 8
