@@ -1,18 +1,34 @@
-"""Section ``finetuning``: downstream tasks, and how a model is tuned to them."""
+"""How a model is tuned to a task, and what all tasks have in common."""
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline_lib.config.base import Name, Share, spread_defaults
+from pipeline_lib.config.base import Name, Section, Share
 from pipeline_lib.config.corpus import Holdouts
 from pipeline_lib.config.launching import Launching
 from pipeline_lib.config.training import OptimizerSettings
+
+Pooling = Literal["mean", "cls", "center"]
 
 
 class FinetuningSettings(OptimizerSettings, Launching):
     """How a pretrained model is tuned to a task."""
 
+    protocol: Literal["strict", "paper", "both"] = Field(
+        "strict",
+        description="`strict`: examples alike are never in two splits; `paper`: split as "
+        "published, with whatever leaks; `both`: the tasks NAME (strict) and NAME.paper.",
+    )
+    method: Literal["full", "lora", "probe"] = Field(
+        "full",
+        description="`full`: all weights are tuned; `lora`: low-rank additions to the matrices "
+        "(Hu et al. 2021); `probe`: a linear model on what the untouched encoder gives.",
+    )
+    lora_rank: int = Field(8, ge=1, description="For `lora`: rank of the additions.")
+    lora_alpha: float = Field(
+        16.0, gt=0, description="For `lora`: the additions are scaled by this over the rank."
+    )
     epochs: int = Field(10, ge=1, description="Most passes over the training examples.")
     batch_size: int = Field(32, ge=1, description="Examples per optimizer step.")
     warmup_share: Share = Field(0.1, description="Share of all steps in which the rate rises.")
@@ -22,7 +38,7 @@ class FinetuningSettings(OptimizerSettings, Launching):
     seeds: tuple[int, ...] = Field(
         (1, 2, 3), min_length=1, description="One run for each seed; scores show their spread."
     )
-    pooling: Literal["mean", "cls", "center"] = Field(
+    pooling: Pooling = Field(
         "center",
         description="What the head sees: the mean over tokens, the [CLS] token, or the tokens "
         "around the base that the example is about.",
@@ -35,26 +51,45 @@ class FinetuningSettings(OptimizerSettings, Launching):
     class_weights: Literal["balanced", "none"] = Field(
         "balanced", description="Weigh classes by how rare they are, or equally."
     )
+    label_weights: Literal["balanced", "none"] = Field(
+        "none",
+        description="For several labels: weigh the presence of each by how rare it is, or not.",
+    )
+    too_long: Literal["error", "crop"] = Field(
+        "error",
+        description="An example longer than the model reads: stop, or crop it around the base "
+        "that it is about.",
+    )
+
+
+class Shares(Section):
+    """How examples are divided where the split is drawn at random; the rest is for training."""
+
+    valid: Share = Field(0.15, description="Share of the examples for validation.")
+    test: Share = Field(0.25, description="Share of the examples for the test.")
+
+    @model_validator(mode="after")
+    def _some_left(self) -> Self:
+        if self.valid + self.test >= 1:
+            raise ValueError(f"`valid` and `test` add up to {self.valid + self.test:g}; less than 1"
+                             " would leave examples to train on")  # fmt: skip
+        return self
 
 
 class Task(FinetuningSettings):
-    """A downstream task, made from a genome and its annotation."""
+    """What all downstream tasks have in common."""
 
-    type: Literal["translation_initiation_sites"] = Field(
-        description="`translation_initiation_sites`: true start codons against decoy ATGs."
+    PATHS: ClassVar[tuple[str, ...]] = ()
+    """Keys that hold a path, a tuple of paths or None; paths may be folders or patterns."""
+
+    type: str
+    assembly: Name | None = Field(
+        None, description="Name of an entry of `genome.assemblies`, for tasks given as places."
     )
-    assembly: Name = Field(description="Name of an entry of `genome.assemblies`.")
-    upstream: int = Field(300, ge=0, description="Bases before the site in an example.")
-    downstream: int = Field(300, ge=0, description="Bases after the site's codon in an example.")
     holdouts: Holdouts = Field(
         Holdouts(), description="Contigs of the validation and test examples."
     )
-    max_training_sites: int | None = Field(
-        None,
-        ge=1,
-        description="Most true sites in the training split, chosen at random; none for all.",
-    )
-    decoys_per_site: int = Field(1, ge=1, description="Decoys of each kind for every true site.")
+    shares: Shares = Field(Shares(), description="Splits drawn at random.")
     homology_kmer: int = Field(
         15, ge=8, le=31, description="Length of the k-mers by which homologous examples are found."
     )
@@ -62,13 +97,21 @@ class Task(FinetuningSettings):
         20, ge=1, description="Two examples that share this many k-mers are homologous."
     )
 
+    def paths(self) -> list[tuple[str, str]]:
+        """Return the files, folders and patterns that the task names, each with its key."""
+        found: list[tuple[str, str]] = []
+        for key in self.PATHS:
+            value = getattr(self, key)
+            values = (value,) if isinstance(value, str) else value or ()
+            found.extend((key, path) for path in values)
+        return found
 
-class FinetuningConfig(FinetuningSettings):
-    """Tasks by name, and settings shared by all of them."""
+    def example_settings(self) -> dict[str, Any]:
+        """Return the settings that decide which examples there are, as plain values."""
+        others = set(FinetuningSettings.model_fields) - {"protocol"}
+        return self.model_dump(mode="json", exclude=others)
 
-    tasks: dict[Name, Task] = Field(default_factory=dict, description="Tasks, by name.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _spread(cls, section: Any) -> Any:
-        return spread_defaults(section, "tasks")
+    @property
+    def needs_annotation(self) -> bool:
+        """Whether the examples are made from the annotation of the assembly."""
+        return False

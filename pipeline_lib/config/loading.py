@@ -3,17 +3,26 @@
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from pipeline_lib.config.base import Section, without_none
+from pipeline_lib.config.base import Section, spread_defaults, without_none
 from pipeline_lib.config.family import AnyArchitecture, architecture_class
 from pipeline_lib.config.needs import locate
 from pipeline_lib.config.root import Config, ReferenceError_
 from pipeline_lib.config.sheet import with_sheet
+from pipeline_lib.config.task_files import (
+    PAPER,
+    defined_tasks,
+    nearest_tasks,
+    task_presets,
+    wanted_tasks,
+    with_tasks,
+)
+from pipeline_lib.config.tasks import TASK_TYPES
 from pipeline_lib.errors import ConfigError
 
 Loaded = TypeVar("Loaded", bound=Section)
@@ -24,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def load_config(
     values: Mapping[str, Any], files: Sequence[str | Path] = (), root: Path = ROOT
 ) -> Config:
-    """Check a configuration, after the rows of its sheet of assemblies have joined it.
+    """Check a configuration, with the rows of its sheet of assemblies and its tasks' files.
 
     Parameters
     ----------
@@ -44,6 +53,8 @@ def load_config(
     sheet = genome.get("sheet") if isinstance(genome, Mapping) else None
     if isinstance(sheet, str):
         values = with_sheet(values, locate(sheet, key="genome.sheet", root=root))
+    folders = [Path("config/tasks"), root / "config" / "tasks"]
+    values = with_tasks(values, _read_tasks(values, files, folders))
     return _load(Config, values, files)
 
 
@@ -118,6 +129,54 @@ def _presets(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.yaml")) if folder.is_dir() else []
 
 
+def _read_tasks(
+    values: Mapping[str, Any], files: Sequence[str | Path], folders: Iterable[Path]
+) -> dict[str, Any]:
+    """Read tasks from their own files: those of the run, and those changed in some keys only."""
+    presets, defined = task_presets(folders), defined_tasks(values)
+    changed = [
+        name
+        for name, entry in defined.items()
+        if name in presets and isinstance(entry, Mapping) and "type" not in entry
+    ]
+    found: dict[str, Any] = {}
+    for wanted in dict.fromkeys([*changed, *wanted_tasks(values)]):
+        name = wanted if wanted in presets else wanted.removesuffix(PAPER)
+        if name in found or (name not in changed and {wanted, name} & defined.keys()):
+            continue
+        if name not in presets:
+            near = nearest_tasks(name, {**defined, **presets})
+            known = ", ".join(sorted({*defined, *presets})) or "an entry; there are none"
+            raise _located(
+                ("run", "tasks"),
+                f"`run.tasks` names {wanted!r}",
+                f"expected an entry of `finetuning.tasks` or a file of config/tasks: {known}",
+                files,
+                (f"write {' or '.join(map(repr, near))}, or " if near else "")
+                + f"add config/tasks/{name}.yaml",
+            )
+        task = read_yaml(presets[name])
+        # Checked by itself first, so that a message names this file and its line.
+        section = values.get("finetuning")
+        shared = spread_defaults({**(section or {}), "tasks": {name: task}}, "tasks")
+        _load(_task_class(task, presets[name]), shared["tasks"][name], [presets[name]])
+        found[name] = merge(task, defined.get(name, {}))
+    return found
+
+
+def _task_class(values: Mapping[str, Any], file: Path) -> type[Section]:
+    kind = values.get("type")
+    if kind in TASK_TYPES:
+        return TASK_TYPES[kind]
+    raise _located(
+        ("type",),
+        f"`type` is {_short(kind)}" if "type" in values else "`type` is missing",
+        f"expected one of: {', '.join(sorted(TASK_TYPES))}",
+        [file],
+        "change `type`" if "type" in values else "add `type`",
+    )
+
+
 def _load(model: type[Loaded], values: Mapping[str, Any], files: Sequence[str | Path]) -> Loaded:
     try:
         return model.model_validate(values)
@@ -140,10 +199,11 @@ def _explain(
             files,
             "name an entry that exists, or add one of this name",
         )
-    key: Key = tuple(error["loc"])
+    tagged: Key = tuple(error["loc"])
+    key = _without_type(tagged)
     path = ".".join(str(part) for part in key)
     if error["type"] == "extra_forbidden":
-        known = _fields(model, key[:-1])
+        known = _fields(model, tagged[:-1])
         near = difflib.get_close_matches(str(key[-1]), known, n=1, cutoff=0.4)
         return _located(
             key,
@@ -156,6 +216,8 @@ def _explain(
         return _located(
             key, f"`{path}` is missing", "it has no default", files, f"add `{key[-1]}`", parent=True
         )
+    if error["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        return _no_type(error, (*key, "type"), files)
     message = error["msg"].removeprefix("Value error, ")
     message = message[:1].lower() + message[1:]
     found = (
@@ -163,7 +225,27 @@ def _explain(
         if isinstance(error["input"], dict)
         else f"`{path}` is {_shown(key, error['input'])}"
     )
-    return _located(key, found, message, files, _remedy(model, key, path))
+    return _located(key, found, message, files, _remedy(model, tagged, path))
+
+
+def _without_type(key: Key) -> Key:
+    """Leave out the type of a task, which stands in no file's path."""
+    return (*key[:3], *key[4:]) if key[:2] == ("finetuning", "tasks") else key
+
+
+def _no_type(error: ErrorDetails, key: Key, files: Sequence[str | Path]) -> ConfigError:
+    path, found = ".".join(map(str, key)), error["input"]
+    given = found.get("type") if isinstance(found, Mapping) else found
+    missing = error["type"] == "union_tag_not_found"
+    near = difflib.get_close_matches(str(given), TASK_TYPES, n=1, cutoff=0.4)
+    return _located(
+        key,
+        f"`{path}` is missing" if missing else f"`{path}` is {_short(given)}",
+        f"expected one of: {', '.join(sorted(TASK_TYPES))}",
+        files,
+        f"write `type: {near[0]}`" if near and not missing else f"give `{path}` one of these",
+        parent=missing,
+    )
 
 
 def _remedy(model: type[BaseModel], key: Key, path: str) -> str:
@@ -221,6 +303,8 @@ def _section(model: type[BaseModel], key: Key) -> type[BaseModel] | None:
             if field is None:
                 return None
             current = without_none(field.annotation)
+        elif part in TASK_TYPES and get_origin(current) is Annotated:
+            current = TASK_TYPES[str(part)]
         elif get_args(current):
             current = get_args(current)[-1]
         else:

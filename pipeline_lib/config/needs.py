@@ -1,5 +1,6 @@
 """Which entries of the configuration a run needs: the rest of it is left alone."""
 
+from glob import glob
 from pathlib import Path
 
 from pipeline_lib.config.root import Config
@@ -24,7 +25,7 @@ def needed_assemblies(config: Config) -> list[str]:
     """Return the assemblies of the corpora and tasks of the run."""
     corpora = [config.corpus.corpora[name].assemblies for name in needed_corpora(config)]
     tasks = [config.finetuning.tasks[name].assembly for name in config.run.tasks]
-    return sorted({*(name for names in corpora for name in names), *tasks})
+    return sorted({*(name for names in corpora for name in names), *filter(None, tasks)})
 
 
 def is_address(source: str) -> bool:
@@ -33,7 +34,7 @@ def is_address(source: str) -> bool:
 
 
 def locate(source: str, *, key: str, root: Path) -> str:
-    """Return the path of a file named in the configuration.
+    """Return the path of a file named in the configuration; it may be a pattern, with `*`.
 
     Relative paths are looked up in the working folder first, then in ``root``, the folder of the
     workflow, so that the embedded genome is found from wherever the workflow is run.
@@ -44,10 +45,9 @@ def locate(source: str, *, key: str, root: Path) -> str:
         If there is no such file.
     """
     path = Path(source).expanduser()
-    if path.exists():
-        return str(path)
-    if (root / path).exists():
-        return str(root / path)
+    for place in (path, root / path):
+        if place.exists() or ("*" in source and glob(str(place))):  # noqa: PTH207
+            return str(place)
     places = [str(path.absolute())]
     if not path.is_absolute() and root.absolute() != Path.cwd():
         places.append(str(root / path))
@@ -80,6 +80,9 @@ def check_files(config: Config, root: Path) -> None:
             if not is_address(file):
                 locate(file, key=f"{place}.variants.vcf", root=root)
     tasks = {f"finetuning.tasks.{n}": config.finetuning.tasks[n] for n in config.run.tasks}
+    for place, task in tasks.items():
+        for key, path in task.paths():
+            locate(path, key=f"{place}.{key}", root=root)
     for place, holder in (holders | tasks).items():
         for split in ("valid", "test"):
             bed = getattr(holder.holdouts, split).bed

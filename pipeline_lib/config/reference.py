@@ -12,6 +12,7 @@ from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.config.base import without_none
 from pipeline_lib.config.hyena import HyenaArchitecture
 from pipeline_lib.config.root import Config
+from pipeline_lib.config.tasks import TASK_TYPES, FinetuningConfig, Task
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -58,6 +59,22 @@ def _section(name: str, field: FieldInfo) -> Iterator[str]:
                     yield from _nested(f"{name}.{key}.NAME.{nested}", inner_model)
         elif _is_section(without_none(inner.annotation)):
             yield from _nested(f"{name}.{key}", without_none(inner.annotation))
+    if model is FinetuningConfig:
+        yield from _tasks(f"{name}.tasks.NAME")
+
+
+def _tasks(path: str) -> Iterator[str]:
+    """Describe what all tasks have in common, then each type."""
+    yield from (f"### `{path}`", "", *_intro(Task))
+    yield from _table(Task, without={*FinetuningConfig.model_fields, "type"})
+    for key, field in Task.model_fields.items():
+        if key not in FinetuningConfig.model_fields and _is_section(field.annotation):
+            yield from _nested(f"{path}.{key}", field.annotation)
+    for kind, model in TASK_TYPES.items():
+        own = model.model_fields.keys() - Task.model_fields.keys()
+        others = {key for key in Task.model_fields if key not in model.__annotations__}
+        yield from (f"### `{path}`, `type: {kind}`", "", *_intro(model))
+        yield from _table(model, without=others - own)
 
 
 def _nested_top(heading: str, model: type[BaseModel]) -> Iterator[str]:
@@ -117,7 +134,8 @@ def _type(annotation: Any) -> str:
     if hasattr(annotation, "__metadata__"):
         return _type(arguments[0])
     names = {str: "text", int: "integer", float: "number", bool: "true or false"}
-    kinds = [names[kind] for kind in arguments if kind in names] or [names.get(annotation, "value")]
+    plain = [get_args(kind)[0] if hasattr(kind, "__metadata__") else kind for kind in arguments]
+    kinds = [names[kind] for kind in plain if kind in names] or [names.get(annotation, "value")]
     return " or ".join(kinds)
 
 

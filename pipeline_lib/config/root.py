@@ -9,11 +9,11 @@ from pydantic import Field, model_validator
 from pipeline_lib.config.base import Name, Section
 from pipeline_lib.config.corpus import Corpus, CorpusConfig, with_all_assemblies
 from pipeline_lib.config.evaluation import EvaluationConfig
-from pipeline_lib.config.finetuning import FinetuningConfig
 from pipeline_lib.config.genome import GenomeConfig
 from pipeline_lib.config.pretraining import PretrainingConfig
 from pipeline_lib.config.report import ReportConfig
 from pipeline_lib.config.shards import ShardsConfig
+from pipeline_lib.config.tasks import FinetuningConfig
 from pipeline_lib.config.tokenizer import TokenizerConfig
 
 
@@ -24,7 +24,9 @@ class Run(Section):
         min_length=1, description="Models to train: names of entries of `pretraining.models`."
     )
     tasks: tuple[Name, ...] = Field(
-        (), description="Tasks to tune them to: names of entries of `finetuning.tasks`."
+        (),
+        description="Tasks to tune them to: names of entries of `finetuning.tasks`, or of files "
+        "`config/tasks/NAME.yaml`.",
     )
     tokenizers: tuple[Name, ...] = Field(
         (), description="Tokenizers to make and report beside those of the models."
@@ -87,8 +89,10 @@ class Config(Section):
                     "it has the words that ask for a number or a class",
                 )
         for name, task in self.finetuning.tasks.items():
+            if task.assembly is None:
+                continue
             _known(f"finetuning.tasks.{name}.assembly", task.assembly, assemblies)
-            if assemblies[task.assembly].annotation is None:
+            if task.needs_annotation and assemblies[task.assembly].annotation is None:
                 raise ReferenceError_(
                     f"finetuning.tasks.{name}.assembly",
                     task.assembly,

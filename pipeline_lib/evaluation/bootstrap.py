@@ -59,6 +59,21 @@ def resample(
     return np.concatenate([statistic(w) for w in group_weights(groups, samples, generator)])
 
 
+def counts(
+    groups: NDArray[np.int64], samples: int, generator: np.random.Generator
+) -> NDArray[np.uint16]:
+    """Return the weights of all resamplings at once, as small whole numbers.
+
+    Shape (samples, examples), 2 bytes each.
+    """
+    drawn = np.empty((samples, len(groups)), dtype=np.uint16)
+    first = 0
+    for weights in group_weights(groups, samples, generator):
+        drawn[first : first + len(weights)] = weights
+        first += len(weights)
+    return drawn
+
+
 def interval(value: float, samples: Array, confidence: float) -> dict[str, float]:
     """Return a value with the percentile interval of its resamplings.
 

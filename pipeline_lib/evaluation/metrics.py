@@ -22,22 +22,22 @@ def auroc(labels: Labels, scores: Array, weights: Array | None = None) -> Array:
     positive, negative = _by_score(labels, scores, weights)
     below = np.cumsum(negative, axis=1) - negative
     wins = (positive * (below + negative / 2)).sum(axis=1)
-    return _ratio(wins, positive.sum(axis=1) * negative.sum(axis=1))
+    return ratio(wins, positive.sum(axis=1) * negative.sum(axis=1))
 
 
 def auprc(labels: Labels, scores: Array, weights: Array | None = None) -> Array:
     """Return the average precision: precision summed over the steps of recall."""
     positive, negative = _by_score(labels, -scores, weights)
     found = np.cumsum(positive, axis=1)
-    precision = _ratio(found, found + np.cumsum(negative, axis=1))
+    precision = ratio(found, found + np.cumsum(negative, axis=1))
     total = positive.sum(axis=1)
-    return _ratio((positive * np.nan_to_num(precision)).sum(axis=1), total)
+    return ratio((positive * np.nan_to_num(precision)).sum(axis=1), total)
 
 
 def brier(labels: Labels, scores: Array, weights: Array | None = None) -> Array:
     """Return the mean squared difference of score and label (Brier 1950)."""
     weights = _weights(labels, weights)
-    return _ratio(weights @ (scores - labels) ** 2, weights.sum(axis=1))
+    return ratio(weights @ (scores - labels) ** 2, weights.sum(axis=1))
 
 
 def ece(labels: Labels, scores: Array, weights: Array | None = None) -> Array:
@@ -46,13 +46,13 @@ def ece(labels: Labels, scores: Array, weights: Array | None = None) -> Array:
     bins = _bin(scores)
     excess = weights * (scores - labels)
     gaps = sum(np.abs(excess[:, bins == index].sum(axis=1)) for index in range(BINS))
-    return _ratio(np.asarray(gaps), weights.sum(axis=1))
+    return ratio(np.asarray(gaps), weights.sum(axis=1))
 
 
 def f1(labels: Labels, predicted: Labels, weights: Array | None = None) -> Array:
     """Return the harmonic mean of precision and recall of predicted labels; 0 if none is right."""
     hits, false_alarms, misses, _ = _confusion(labels, predicted, weights)
-    return _ratio(2 * hits, 2 * hits + false_alarms + misses)
+    return ratio(2 * hits, 2 * hits + false_alarms + misses)
 
 
 def mcc(labels: Labels, predicted: Labels, weights: Array | None = None) -> Array:
@@ -68,6 +68,12 @@ def mcc(labels: Labels, predicted: Labels, weights: Array | None = None) -> Arra
     return np.where(product > 0, difference / np.sqrt(np.where(product > 0, product, 1)), 0.0)
 
 
+def accuracy(labels: Labels, predicted: Labels, weights: Array | None = None) -> Array:
+    """Return the share of examples whose label was predicted."""
+    hits, false_alarms, misses, rejections = _confusion(labels, predicted, weights)
+    return ratio(hits + rejections, hits + false_alarms + misses + rejections)
+
+
 RANKED: dict[str, Callable[[Labels, Array, Array | None], Array]] = {
     "auroc": auroc,
     "auprc": auprc,
@@ -76,7 +82,11 @@ RANKED: dict[str, Callable[[Labels, Array, Array | None], Array]] = {
 }
 """Metrics of scores."""
 
-DECIDED: dict[str, Callable[[Labels, Labels, Array | None], Array]] = {"mcc": mcc, "f1": f1}
+DECIDED: dict[str, Callable[[Labels, Labels, Array | None], Array]] = {
+    "mcc": mcc,
+    "f1": f1,
+    "accuracy": accuracy,
+}
 """Metrics of predicted labels, that is of scores and a threshold."""
 
 
@@ -140,6 +150,13 @@ def _confusion(labels: Labels, predicted: Labels, weights: Array | None) -> list
     return [weights @ cell.astype(np.float64) for cell in cells]
 
 
-def _ratio(numerator: Array, denominator: Array) -> Array:
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """Return a quotient, NaN where the denominator is not positive."""
     safe = np.where(denominator > 0, denominator, 1.0)
     return np.asarray(np.where(denominator > 0, numerator / safe, np.nan))
+
+
+def mean_of_known(values: Array) -> Array:
+    """Return the mean of each row without its NaN; NaN where there is nothing else."""
+    known = ~np.isnan(values)
+    return ratio(np.where(known, values, 0).sum(axis=1), known.sum(axis=1).astype(np.float64))

@@ -1,14 +1,14 @@
-"""Scores of a model on a task, beside the same model untrained and the k-mer regression.
+"""Scores of a model on a task, beside the same model untrained and simple baselines.
 
-Every choice was made on the validation split: of epochs by the runs, of k and C by the k-mer
-regression, of the threshold here. The test split is read for the final figures alone. Several
-runs of a model differ by their seed: a score is the mean over them, and the interval is that of
-the mean when groups of homologous examples are resampled.
+Every choice was made on the validation split: of epochs by the runs, of k and penalty by the
+k-mer regression, of the threshold between two classes here. The test split is read for the
+final figures alone. Several runs of a model differ by their seed: a score is the mean over
+them, and the interval is that of the mean when groups of homologous examples are resampled.
 """
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,33 +20,27 @@ from numpy.typing import NDArray
 
 from pipeline_lib.config.evaluation import EvaluationConfig
 from pipeline_lib.corpus.reader import read_documents
-from pipeline_lib.errors import InputError
-from pipeline_lib.evaluation.bootstrap import interval, resample
-from pipeline_lib.evaluation.metrics import (
-    DECIDED,
-    RANKED,
-    auroc,
-    best_threshold,
-    calibration,
-)
-from pipeline_lib.files import atomic_path, write_json
-from pipeline_lib.finetuning.examples import TRUE_SITE, read_examples
+from pipeline_lib.evaluation.families import Family, resamplings
+from pipeline_lib.evaluation.measures import Predicted, measures_of
+from pipeline_lib.evaluation.metrics import best_threshold
+from pipeline_lib.evaluation.predictions import read_predictions
+from pipeline_lib.files import atomic_path, read_json, write_json
+from pipeline_lib.finetuning.examples import Examples, read_examples
 from pipeline_lib.intervals import Intervals
+from pipeline_lib.progress import progress
 from pipeline_lib.provenance import provenance
-from pipeline_lib.randomness import named_generator
 
-KMERS = "kmer"
 COORDINATES = ["example", "assembly", "contig", "strand", "position", "start", "end"]
-LABELS = ["label", "kind", "gene", "group", "split"]
+OTHERS = ["kind", "gene", "group", "split"]
 
-Array = NDArray[np.float64]
-Statistic = Callable[[Array | None], Array]
+Floats = NDArray[np.floating]
 
 
 def evaluate_task(
     examples: Path,
-    kmers: Path,
-    runs: dict[str, Path],
+    stats: Path,
+    baselines: Mapping[str, Path],
+    runs: Mapping[str, Path],
     train_documents: Sequence[Path],
     output: Path,
     predictions: Path,
@@ -56,20 +50,23 @@ def evaluate_task(
     task: str,
     seed: int,
 ) -> None:
-    """Score all runs of a model on a task, and the baseline, with intervals.
+    """Score all runs of a model on a task, and the baselines, with intervals.
 
     Parameters
     ----------
     examples
         ``examples.parquet`` of the task.
-    kmers
-        Scores of the k-mer regression.
+    stats
+        Its ``stats.json``, which says how it was split and what leaks.
+    baselines
+        Predictions of each baseline, by its name.
     runs
         Folders with ``predictions.parquet``, by names such as ``pretrained-1``.
     train_documents
         ``documents.parquet`` of the training splits that the model was pretrained on.
     output, predictions
-        JSON with the scores; Parquet with those of every example beside its coordinates.
+        JSON with the scores; Parquet with the predictions for every example beside its
+        coordinates, or, where the target is labels, with the scores of every label.
     settings
         Resamplings and confidence.
     name, task
@@ -80,45 +77,40 @@ def evaluate_task(
     Raises
     ------
     InputError
-        If a file of scores does not belong to these examples.
+        If a file of predictions does not belong to these examples.
     """
-    table = read_examples(examples)
-    table = table[table["split"] != "train"][COORDINATES + LABELS].reset_index(drop=True)
-    files = {KMERS: kmers} | {run: path / "predictions.parquet" for run, path in runs.items()}
-    for run, path in files.items():
-        table[run] = _read_scores(path, table)
+    read = read_examples(examples)
+    held = read.table[read.table["split"] != "train"].drop(columns="sequence")
+    known = Examples(held.reset_index(drop=True), read.target)
+    files = {run: path / "predictions.parquet" for run, path in sorted(runs.items())}
+    files |= dict(baselines)
     families: dict[str, list[str]] = defaultdict(list)
-    for run in sorted(runs):
-        families[run.rsplit("-", 1)[0]].append(run)
-    families[KMERS] = [KMERS]
-    test = table[table["split"] == "test"]
-    scores, thresholds = {}, {}
-    for family, members in families.items():
-        thresholds[family] = choose_thresholds(table[table["split"] == "valid"], members)
-        scores[family] = _score(test, members, thresholds[family], settings, seed)
+    for run in files:
+        families[run.rsplit("-", 1)[0] if run in runs else run].append(run)
+    kept = _Kept(known)
+    scores: dict[str, Any] = {}
+    thresholds: dict[str, list[float]] = {}
+    for family, members in progress(families.items(), "families of runs", unit="family"):
+        chosen = {run: files[run] for run in members}
+        scores[family], cuts = _score(known, chosen, settings, seed, kept)
+        if cuts:
+            thresholds[family] = cuts
+    facts = read_json(stats)
     result = {
         "model": name,
         "task": task,
-        "test_examples": len(test),
-        "positives": int(test["label"].sum()),
-        "groups": int(test["group"].nunique()),
-        "seen_in_pretraining": float(seen(test, train_documents).mean()),
+        **_about(known, settings),
+        "protocol": facts.get("protocol", "strict"),
+        "leak": facts.get("leak"),
+        "seen_in_pretraining": _seen_share(known.of("test").table, train_documents),
         "scores": scores,
         "threshold": thresholds,
         "provenance": provenance(
             settings.model_dump(mode="json"), inputs={"examples": examples, **files}, seed=seed
         ),
     }
-    written = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata()
-    with atomic_path(predictions) as temporary:
-        pq.write_table(written, temporary, compression="zstd")
+    kept.write(predictions)
     write_json(output, result)
-
-
-def choose_thresholds(valid: pd.DataFrame, runs: list[str]) -> list[float]:
-    """Return, for each run, the threshold with the largest MCC on the validation examples."""
-    labels = valid["label"].to_numpy()
-    return [best_threshold(labels, valid[run].to_numpy()) for run in runs]
 
 
 def seen(examples: pd.DataFrame, documents: Sequence[Path]) -> NDArray[np.bool_]:
@@ -135,70 +127,97 @@ def seen(examples: pd.DataFrame, documents: Sequence[Path]) -> NDArray[np.bool_]
     return result
 
 
+def choose_threshold(truth: Floats, scores: Floats) -> float:
+    """Return the probability from which on the second class is called, best MCC first."""
+    return best_threshold(truth[:, 0].astype(np.int64), scores[:, 1].astype(np.float64))
+
+
+class _Kept:
+    """What is kept of the predictions for the Parquet file, one run at a time."""
+
+    def __init__(self, examples: Examples) -> None:
+        target, table = examples.target, examples.table
+        self.target = target
+        if target.kind == "labels":
+            test = examples.of("test").targets()
+            self.columns: dict[str, Any] = {"label": list(target.names)}
+            self.columns["group"] = [_group(target.groups, i) for i in range(target.outputs)]
+            self.columns["positives"] = np.nansum(test, axis=0).astype(np.int64)
+            self.columns["negatives"] = np.nansum(1 - test, axis=0).astype(np.int64)
+            return
+        self.columns = {column: table[column] for column in COORDINATES + OTHERS}
+        if target.kind == "class":
+            self.columns["label"] = examples.targets()[:, 0].astype(np.int64)
+        else:
+            self.columns["target"] = list(examples.targets())
+
+    def add(self, run: str, scores: Floats, test: Predicted) -> None:
+        """Keep the probability of the second class, all scores, or the areas of every label."""
+        if self.target.kind == "labels":
+            from pipeline_lib.evaluation.metrics_labels import label_areas
+
+            areas = label_areas(test.truth, test.scores)[0]
+            self.columns[f"auroc {run}"], self.columns[f"auprc {run}"] = areas.T
+        elif self.target.kind == "class" and self.target.outputs == 2:
+            self.columns[run] = scores[:, 1].astype(np.float64)
+        else:
+            self.columns[run] = list(scores)
+
+    def write(self, path: Path) -> None:
+        """Write the table."""
+        table = pa.Table.from_pandas(pd.DataFrame(self.columns), preserve_index=False)
+        with atomic_path(path) as temporary:
+            pq.write_table(table.replace_schema_metadata(), temporary, compression="zstd")
+
+
 def _score(
-    test: pd.DataFrame,
-    runs: list[str],
-    thresholds: list[float],
-    settings: EvaluationConfig,
-    seed: int,
-) -> dict[str, Any]:
-    """Return all metrics of some runs of one family, with intervals."""
-    labels = test["label"].to_numpy()
-    scores = [test[run].to_numpy() for run in runs]
-    called = [score >= cut for score, cut in zip(scores, thresholds, strict=True)]
-    metrics: dict[str, list[Statistic]] = {
-        metric: [_bind(function, labels, score) for score in scores]
-        for metric, function in RANKED.items()
+    known: Examples, files: dict[str, Path], settings: EvaluationConfig, seed: int, kept: _Kept
+) -> tuple[dict[str, Any], list[float]]:
+    """Return the scores of a family of runs, and the threshold of each of two classes."""
+    split = known.table["split"].to_numpy()
+    truth = known.targets()
+    family = Family(known.of("test"), settings, seed=seed)
+    cuts: list[float] = []
+    for run, path in files.items():
+        scores = read_predictions(path, known.table, known.target.outputs)
+        valid, test = split == "valid", split == "test"
+        if known.target.kind == "class" and known.target.outputs == 2:
+            cuts.append(choose_threshold(truth[valid], scores[valid]))
+        found = Predicted(truth[test], scores[test], cuts[-1] if cuts else 0.5)
+        family.add(found)
+        kept.add(run, scores, found)
+    return family.result(), cuts
+
+
+def _about(known: Examples, settings: EvaluationConfig) -> dict[str, Any]:
+    """Return what the target is, and how many test examples there are."""
+    test, target = known.of("test"), known.target
+    measures = measures_of(target)
+    about: dict[str, Any] = {
+        "kind": target.kind,
+        "names": list(target.names),
+        "headline": measures.headline,
+        "test_examples": len(test),
+        "groups": int(test.table["group"].nunique()),
+        "resamplings": resamplings(measures, target, len(test), settings),
     }
-    for metric, function in DECIDED.items():
-        metrics[metric] = [_bind(function, labels, call) for call in called]
-    by_kind = {}
-    for kind in sorted(set(test["kind"]) - {TRUE_SITE}):
-        pair = test["kind"].isin([TRUE_SITE, kind]).to_numpy()
-        statistics = [_bind(auroc, labels[pair], score[pair]) for score in scores]
-        by_kind[kind] = {"auroc": _summary(statistics, test[pair], settings, seed)}
-    summaries = {
-        metric: _summary(statistics, test, settings, seed) for metric, statistics in metrics.items()
-    }
-    per_seed = {
-        metric: [float(statistic(None)[0]) for statistic in statistics]
-        for metric, statistics in metrics.items()
-    }
-    pooled = calibration(np.tile(labels, len(runs)), np.concatenate(scores))
-    return {**summaries, "per_seed": per_seed, "by_kind": by_kind, "calibration": pooled}
+    truth = test.targets()
+    if target.kind == "class":
+        counts = np.bincount(truth[:, 0].astype(np.int64), minlength=target.outputs)
+        if target.outputs == 2:
+            about["positives"] = int(counts[1])
+        about["test_classes"] = dict(zip(target.names, counts.tolist(), strict=True))
+    elif target.kind == "labels":
+        lacking = (np.nansum(truth, axis=0) == 0) | (np.nansum(1 - truth, axis=0) == 0)
+        about["labels_of_one_value"] = int(lacking.sum())
+    return about
 
 
-def _bind(function: Any, labels: NDArray[Any], values: NDArray[Any]) -> Statistic:
-    return lambda weights: np.asarray(function(labels, values, weights))
+def _seen_share(test: pd.DataFrame, documents: Sequence[Path]) -> float | None:
+    """Return the share of examples seen in pretraining, of those that say where they lie."""
+    placed = test[(test["contig"] != "") & (test["start"] >= 0)]
+    return float(seen(placed, documents).mean()) if len(placed) else None
 
 
-def _summary(
-    statistics: list[Statistic], examples: pd.DataFrame, settings: EvaluationConfig, seed: int
-) -> dict[str, float]:
-    """Return the mean of a statistic over runs, with the interval of that mean."""
-
-    def mean(weights: Array | None) -> Array:
-        return np.asarray(np.mean([statistic(weights) for statistic in statistics], axis=0))
-
-    # The same resamplings for every model and metric, so that intervals compare like with like.
-    generator = named_generator(seed, "task")
-    groups = examples["group"].to_numpy()
-    samples = resample(mean, groups, settings.bootstrap_samples, generator)
-    return interval(float(mean(None)[0]), samples, settings.confidence)
-
-
-def _read_scores(path: Path, examples: pd.DataFrame) -> Array:
-    """Return the scores in a file in the order of the examples."""
-    found = pq.read_table(path, columns=["example", "split", "score"]).to_pandas()
-    joined = examples[["example", "split"]].merge(
-        found, on=["example", "split"], how="left", validate="one_to_one"
-    )
-    missing = int(joined["score"].isna().sum())
-    if missing or len(found) != len(examples):
-        raise InputError(
-            f"has scores of {len(found):,} examples, {missing:,} of {len(examples):,} are missing",
-            path=path,
-            expected="one score for each validation and test example of the task",
-            remedy="delete this file and run the rule that makes it again",
-        )
-    return joined["score"].to_numpy(dtype=np.float64)
+def _group(groups: Mapping[str, Sequence[int]], label: int) -> str:
+    return next((name for name, labels in groups.items() if label in labels), "")

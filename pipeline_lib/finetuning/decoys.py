@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline_lib.config.finetuning import Task
+from pipeline_lib.config.tasks import StartSitesTask
 from pipeline_lib.finetuning.coding import Coding, Transcript
 from pipeline_lib.finetuning.examples import TRUE_SITE
 
@@ -38,7 +38,7 @@ def find_start_codons(sequence: bytes) -> dict[str, Positions]:
 
 
 def window_bounds(
-    positions: Positions, strand: str, settings: Task
+    positions: Positions, strand: str, settings: StartSitesTask
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return starts and ends on the forward strand of the windows around codons."""
     before, after = settings.upstream, settings.downstream
@@ -71,7 +71,7 @@ def true_sites(
 
 
 def find_candidates(
-    sequence: bytes, coding: Coding, settings: Task, left_out: Counter[str]
+    sequence: bytes, coding: Coding, settings: StartSitesTask, left_out: Counter[str]
 ) -> pd.DataFrame:
     """List the true sites and all decoys of a contig.
 
@@ -106,7 +106,7 @@ def find_candidates(
 
 
 def usable_windows(
-    table: pd.DataFrame, sequence: bytes, settings: Task, left_out: Counter[str]
+    table: pd.DataFrame, sequence: bytes, settings: StartSitesTask, left_out: Counter[str]
 ) -> pd.DataFrame:
     """Add the windows of candidates; leave out those past an end or with over 10 % unknown bases.
 

@@ -1,11 +1,16 @@
 """The table of examples of a task: its columns, and how it is read and written."""
 
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import atomic_path
@@ -13,63 +18,194 @@ from pipeline_lib.files import atomic_path
 SPLITS = ("train", "valid", "test")
 TRUE_SITE = "tis"
 DECOYS = ("upstream", "in_frame", "out_of_frame", "intergenic")
+MIDDLE = -1
+"""Focus of an example that is about its middle."""
+
+Kind = Literal["class", "labels", "numbers"]
+METADATA = b"dnalm"
+NO_NUMBERS = np.empty(0, dtype=np.float32)
 
 EXAMPLE_SCHEMA = pa.schema(
     [
         ("example", pa.int64()),
+        ("split", pa.string()),
+        ("group", pa.int64()),  # examples that belong together share one
+        ("sequence", pa.string()),  # upper case, in reading direction
+        ("partner", pa.string()),  # second sequence of a pair
+        ("focus", pa.int32()),  # index in `sequence` of the base that the example is about
+        ("numbers", pa.list_(pa.float32())),  # given with the sequence
+        ("target", pa.list_(pa.float32())),
+        ("kind", pa.string()),
+        ("gene", pa.string()),
         ("assembly", pa.string()),
         ("contig", pa.string()),
         ("strand", pa.string()),
-        ("position", pa.int64()),  # leftmost base of the codon, forward strand
-        ("start", pa.int64()),  # of the window, forward strand
+        ("position", pa.int64()),  # forward strand
+        ("start", pa.int64()),
         ("end", pa.int64()),
-        ("sequence", pa.string()),  # upper case, in reading direction
-        ("focus", pa.int32()),  # index in `sequence` of the codon's first base
-        ("label", pa.int8()),
-        ("kind", pa.string()),
-        ("gene", pa.string()),
-        ("group", pa.int64()),  # homologous examples share one
-        ("split", pa.string()),
     ]
 )
+UNKNOWN: dict[str, Any] = {
+    name: "" if pa.types.is_string(kind) else -1
+    for name, kind in zip(EXAMPLE_SCHEMA.names, EXAMPLE_SCHEMA.types, strict=True)
+    if not pa.types.is_list(kind) and name not in ("example", "split", "group", "sequence")
+}
+"""What stands in columns that a task says nothing about."""
 
 
-def write_examples(path: Path, examples: pd.DataFrame) -> None:
-    """Write a table of examples as Parquet, atomically; columns are put in their order."""
+@dataclass(frozen=True)
+class Target:
+    """What is to be predicted of an example.
+
+    Attributes
+    ----------
+    kind
+        ``class``: one of several classes, given by its index; ``labels``: yes (1), no (0) or not
+        known (NaN) for each of several labels; ``numbers``: measurements, NaN where missing.
+    names
+        Of the classes, of the labels or of the numbers.
+    groups
+        Labels that are also scored together: indices by name of the group.
+    """
+
+    kind: Kind
+    names: tuple[str, ...]
+    groups: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    @property
+    def width(self) -> int:
+        """Length of the list in the column ``target``."""
+        return 1 if self.kind == "class" else len(self.names)
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that a model gives for an example."""
+        return len(self.names)
+
+    def to_json(self) -> str:
+        """Return the target as JSON, alike for equal targets."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> "Target":
+        """Return the target that :meth:`to_json` wrote."""
+        values = json.loads(text)
+        groups = {name: tuple(members) for name, members in values["groups"].items()}
+        return cls(values["kind"], tuple(values["names"]), groups)
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Examples of a task.
+
+    Attributes
+    ----------
+    table
+        The columns of :data:`EXAMPLE_SCHEMA`; ``target`` and ``numbers`` hold float32 arrays.
+    target
+        What is to be predicted.
+    """
+
+    table: pd.DataFrame
+    target: Target
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def of(self, split: str) -> "Examples":
+        """Return the examples of a split."""
+        table: pd.DataFrame = self.table[self.table["split"] == split]
+        return Examples(table, self.target)
+
+    def targets(self) -> NDArray[np.float32]:
+        """Return all targets; shape (examples, width)."""
+        return _stacked(self.table["target"], self.target.width)
+
+    def numbers(self) -> NDArray[np.float32]:
+        """Return the numbers given with the sequences; shape (examples, numbers)."""
+        first = len(self.table["numbers"].iloc[0]) if len(self.table) else 0
+        return _stacked(self.table["numbers"], first)
+
+
+def as_lists(values: NDArray[Any]) -> list[NDArray[np.float32]]:
+    """Return rows of shape (examples, width) as entries of a column of float32 arrays."""
+    return list(np.asarray(values, dtype=np.float32))
+
+
+def completed(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with all columns, in order: what is unknown is ``""`` or -1."""
+    missing = {name: value for name, value in UNKNOWN.items() if name not in table.columns}
+    table = table.assign(**missing)
+    if "numbers" not in table.columns:
+        none: Any = [NO_NUMBERS] * len(table)
+        table = table.assign(numbers=none)
+    columns: pd.DataFrame = table[EXAMPLE_SCHEMA.names]
+    return columns
+
+
+def write_examples(path: Path, examples: Examples) -> None:
+    """Write examples as Parquet, atomically; columns are completed and put in their order."""
     table = pa.Table.from_pandas(
-        examples[EXAMPLE_SCHEMA.names], schema=EXAMPLE_SCHEMA, preserve_index=False
-    ).replace_schema_metadata()
+        completed(examples.table), schema=EXAMPLE_SCHEMA, preserve_index=False
+    ).replace_schema_metadata({METADATA: examples.target.to_json()})
     with atomic_path(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")
 
 
-def read_examples(path: Path) -> pd.DataFrame:
-    """Read a table of examples.
+def read_examples(path: Path) -> Examples:
+    """Read the examples of a task.
 
     Raises
     ------
     InputError
-        If the file is no table of examples, or lacks examples of a class in a split.
+        If the file is no table of examples, a split is empty, or a class is missing in a split
+        where it is needed: in the training split any class, and of two classes either in all.
     """
+    remedy = "make the examples anew"
     try:
         table = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            "is not a readable Parquet file", path=path, remedy="make the examples anew"
-        ) from error
+        raise InputError("is not a readable Parquet file", path=path, remedy=remedy) from error
     missing = sorted(set(EXAMPLE_SCHEMA.names) - set(table.column_names))
     if missing:
-        raise InputError(
-            f"lacks the columns {', '.join(missing)}", path=path, remedy="make the examples anew"
-        )
-    examples: pd.DataFrame = table.to_pandas()
-    present = set(zip(examples["split"], np.asarray(examples["label"]), strict=True))
-    for split in SPLITS:
-        for label, meaning in ((1, "true"), (0, "decoy")):
-            if (split, label) not in present:
-                raise InputError(
-                    f"split {split!r} has no {meaning} examples",
-                    path=path,
-                    remedy="hold out other or more contigs in the task's `holdouts`",
-                )
+        raise InputError(f"lacks the columns {', '.join(missing)}", path=path, remedy=remedy)
+    try:
+        target = Target.from_json((table.schema.metadata or {})[METADATA])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise InputError("does not say what its targets are", path=path, remedy=remedy) from error
+    examples = Examples(table.select(EXAMPLE_SCHEMA.names).to_pandas(), target)
+    check_splits(examples, path)
     return examples
+
+
+def check_splits(examples: Examples, path: Path) -> None:
+    """Refuse examples that cannot be learnt from or scored: see :func:`read_examples`."""
+    for split in SPLITS:
+        part = examples.of(split)
+        if not len(part):
+            raise InputError(
+                f"split {split!r} has no examples", path=path, remedy=_remedy(examples, split)
+            )
+        if examples.target.kind != "class":
+            continue
+        names = examples.target.names
+        counts = np.bincount(part.targets()[:, 0].astype(np.int64), minlength=len(names))
+        absent = [name for name, count in zip(names, counts, strict=True) if not count]
+        if absent and (split == "train" or len(absent) >= len(names) - 1):
+            raise InputError(
+                f"split {split!r} has no examples of class {', '.join(map(repr, absent))}",
+                path=path,
+                remedy=_remedy(examples, split),
+            )
+
+
+def _remedy(examples: Examples, split: str) -> str:
+    if (examples.table["contig"] == "").all():
+        return f"give the task more examples, or let a larger share of them be {split} examples"
+    return "hold out other or more contigs in the task's `holdouts`"
+
+
+def _stacked(column: pd.Series, width: int) -> NDArray[np.float32]:
+    if not len(column):
+        return np.empty((0, width), dtype=np.float32)
+    return np.stack(column.to_list()).astype(np.float32, copy=False).reshape(len(column), width)

@@ -8,6 +8,7 @@ product of the sparse example-by-k-mer matrix with its transpose.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,8 +93,15 @@ def find_homology(sequences: Sequence[bytes], *, k: int, shared: int) -> Homolog
     return Homology(counts.tocsr(), ignored, share)
 
 
+class Linked(Protocol):
+    """Anything that tells which examples belong with some of them."""
+
+    def linked_to(self, members: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return for each example whether it belongs with any of ``members``."""
+
+
 def separate(
-    homology: Homology, splits: NDArray[np.str_], order: Sequence[str] = ("test", "valid", "train")
+    homology: Linked, splits: NDArray[np.str_], order: Sequence[str] = ("test", "valid", "train")
 ) -> NDArray[np.bool_]:
     """Choose the examples to keep so that no two homologous ones are in different splits.
 

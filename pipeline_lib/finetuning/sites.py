@@ -7,19 +7,30 @@ split is homologous to an example in another.
 """
 
 from collections import Counter
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from pipeline_lib.config.finetuning import Task
+from pipeline_lib.config.tasks import StartSitesTask
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import write_json
 from pipeline_lib.finetuning.coding import Coding, read_coding
 from pipeline_lib.finetuning.decoys import find_candidates, usable_windows
-from pipeline_lib.finetuning.examples import DECOYS, SPLITS, TRUE_SITE, write_examples
-from pipeline_lib.finetuning.homology import find_homology, separate
+from pipeline_lib.finetuning.examples import (
+    DECOYS,
+    SPLITS,
+    TRUE_SITE,
+    Examples,
+    Target,
+    as_lists,
+    write_examples,
+)
+from pipeline_lib.finetuning.homology import Homology, find_homology, separate
+from pipeline_lib.finetuning.links import copy_numbers, leak
 from pipeline_lib.finetuning.splits import STRADDLES, Splits
 from pipeline_lib.genome.reader import Genome
 from pipeline_lib.progress import progress
@@ -27,8 +38,12 @@ from pipeline_lib.provenance import provenance
 from pipeline_lib.randomness import named_generator
 from pipeline_lib.sequence import reverse_complement
 
+TARGET = Target("class", ("decoy", TRUE_SITE))
 
-def build_sites(genome: Path, directory: Path, settings: Task, *, assembly: str, seed: int) -> None:
+
+def build_sites(
+    genome: Path, directory: Path, settings: StartSitesTask, *, assembly: str, seed: int
+) -> None:
     """Write ``examples.parquet`` and ``stats.json`` of a task.
 
     Parameters
@@ -69,13 +84,18 @@ def build_sites(genome: Path, directory: Path, settings: Task, *, assembly: str,
         examples = _with_sequences(drawn, reader, settings).assign(assembly=assembly)
     sequences = [sequence.encode() for sequence in examples["sequence"]]
     homology = find_homology(sequences, k=settings.homology_kmer, shared=settings.homology_shared)
-    kept = separate(homology, examples["split"].to_numpy().astype("U5"))
+    split = examples["split"].to_numpy().astype("U5")
+    strict = settings.protocol == "strict"
+    kept = separate(homology, split) if strict else np.ones(len(split), dtype=bool)
+    remaining = homology.subset(kept)
     examples["group"] = -1
-    examples.loc[kept, "group"] = homology.subset(kept).groups()
+    examples.loc[kept, "group"] = remaining.groups()
     result = examples[kept].assign(example=np.arange(kept.sum()))
     _check_splits(result, genome)
     stats = {
         "transcripts": sum(len(one.transcripts) for one in coding.values()),
+        "protocol": settings.protocol,
+        "target": {"kind": TARGET.kind, "names": list(TARGET.names)},
         "sites_left_out": dict(sorted(left_out.items())),
         "candidates": _table(candidates),
         "drawn": _table(drawn),
@@ -87,13 +107,15 @@ def build_sites(genome: Path, directory: Path, settings: Task, *, assembly: str,
             "kept_kmer_share": homology.kept_share,
         },
         "examples": _table(result),
+        "leak": _leak(sequences, remaining, split, kept),
+        "leak_before": _leak(sequences, homology, split, np.ones(len(split), dtype=bool)),
         "provenance": provenance(
-            settings.model_dump(mode="json"),
+            settings.example_settings(),
             inputs={"genome": genome / "genome.fa.gz", "annotation": annotation},
             seed=seed,
         ),
     }
-    write_examples(directory / "examples.parquet", result)
+    write_examples(directory / "examples.parquet", Examples(result, TARGET))
     write_json(directory / "stats.json", stats)
 
 
@@ -138,7 +160,7 @@ def _candidates(
     genome: Genome,
     coding: dict[str, Coding],
     splits: Splits,
-    settings: Task,
+    settings: StartSitesTask,
     left_out: Counter[str],
     seed: int,
 ) -> pd.DataFrame:
@@ -161,7 +183,7 @@ def _candidates(
     return pd.concat(tables, ignore_index=True)
 
 
-def _with_sequences(drawn: pd.DataFrame, genome: Genome, settings: Task) -> pd.DataFrame:
+def _with_sequences(drawn: pd.DataFrame, genome: Genome, settings: StartSitesTask) -> pd.DataFrame:
     sequences = np.empty(len(drawn), dtype=object)
     for contig, rows in drawn.groupby("contig", sort=False).indices.items():
         table = drawn.iloc[rows]
@@ -173,8 +195,8 @@ def _with_sequences(drawn: pd.DataFrame, genome: Genome, settings: Task) -> pd.D
             )
         ]
         sequences[rows] = [window.decode() for window in windows]
-    label = (drawn["kind"] == TRUE_SITE).astype(np.int8)
-    return drawn.assign(sequence=sequences, focus=settings.upstream, label=label)
+    target: Any = as_lists((drawn[["kind"]] == TRUE_SITE).to_numpy())
+    return drawn.assign(sequence=sequences, focus=settings.upstream, target=target)
 
 
 def _check_splits(examples: pd.DataFrame, genome: Path) -> None:
@@ -188,6 +210,16 @@ def _check_splits(examples: pd.DataFrame, genome: Path) -> None:
                 remedy="choose contigs with genes in the task's `holdouts`, and leave some over"
                 " for training",
             )
+
+
+def _leak(
+    sequences: list[bytes],
+    homology: Homology,
+    splits: NDArray[np.str_],
+    kept: NDArray[np.bool_],
+) -> dict[str, float]:
+    copies = copy_numbers(list(compress(sequences, kept)))
+    return leak(splits[kept], lambda some: np.isin(copies, copies[some]), homology.linked_to)
 
 
 def _straddling(groups: Any, splits: Any) -> int:

@@ -8,13 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.metrics import roc_auc_score
 from torch import Tensor
-from torch.nn import functional
 
 from pipeline_lib.config.finetuning import FinetuningSettings
 from pipeline_lib.errors import TrainingError
 from pipeline_lib.finetuning.encoding import EncodedExamples, training_batches
+from pipeline_lib.finetuning.losses import Objective
 from pipeline_lib.models.classifier import SequenceClassifier
 from pipeline_lib.pretraining.losses import autocast
 from pipeline_lib.pretraining.optimizer import learning_rate, make_optimizers, set_learning_rate
@@ -29,25 +28,33 @@ class Tuner:
     Parameters
     ----------
     classifier
-        Model to train, in place.
+        Model to train, in place: its weights that ask for gradients.
     settings
-        Optimizer, epochs, patience and class weights.
+        Optimizer, epochs and patience.
+    objective
+        Loss, scores and what the best epoch is chosen by.
     seed
         Seed of the order of examples.
 
     Attributes
     ----------
     best_epoch, best_score
-        Number of the best epoch, counted from 1, and its AUROC on the validation examples.
+        Number of the best epoch, counted from 1, and its score on the validation examples, by
+        the measure of the objective.
     """
 
     def __init__(
-        self, classifier: SequenceClassifier, settings: FinetuningSettings, *, seed: int
+        self,
+        classifier: SequenceClassifier,
+        settings: FinetuningSettings,
+        objective: Objective,
+        *,
+        seed: int,
     ) -> None:
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = preferred_device()
         self.classifier, self.settings, self.seed = classifier.to(self.device), settings, seed
+        self.objective = objective
         self.optimizers = make_optimizers(classifier, settings)
-        self.class_weights = torch.ones(classifier.head.out_features, device=self.device)
         self.best_epoch, self.best_score = 0, -math.inf
         self._step = 0
 
@@ -56,20 +63,22 @@ class Tuner:
 
         The weights are those of the best epoch afterwards. Validation examples may be given as
         either strand shows them.
+
+        Raises
+        ------
+        TrainingError
+            If the loss is not finite.
         """
         settings = self.settings
-        if settings.class_weights == "balanced":
-            counts = np.bincount(train.labels, minlength=len(self.class_weights))
-            weights = len(train.labels) / (len(counts) * np.maximum(counts, 1))
-            self.class_weights = torch.tensor(weights, dtype=torch.float32, device=self.device)
-        steps = math.ceil(len(train.labels) / settings.batch_size) * settings.epochs
+        steps = math.ceil(len(train) / settings.batch_size) * settings.epochs
         history: list[dict[str, Any]] = []
         best_state: dict[str, Tensor] = {}
         for epoch in range(1, settings.epochs + 1):
             started = time.monotonic()
             loss = self._train_epoch(train, epoch, steps)
-            score = float(roc_auc_score(valid[0].labels, self.score(*valid)))
-            record = {"epoch": epoch, "step": self._step, "loss": loss, "valid_auroc": score}
+            score = self.objective.quality(valid[0].targets, self.score(*valid))
+            record = {"epoch": epoch, "step": self._step, "loss": loss}
+            record[f"valid_{self.objective.measure}"] = score
             history.append(record | {"seconds": round(time.monotonic() - started, 3)})
             if score > self.best_score:
                 self.best_epoch, self.best_score = epoch, score
@@ -80,29 +89,10 @@ class Tuner:
         return history
 
     def score(self, *views: EncodedExamples) -> NDArray[np.float64]:
-        """Return the probability of label 1 of each example, the mean over views of it.
-
-        Shape (examples,).
-
-        Training with class weights is training on a population in which the classes are equally
-        frequent. Dividing the odds by the ratio of the weights turns the probability back into
-        that of the examples as they are (Elkan 2001, theorem 2); the order does not change.
-        """
-        return np.mean([self._score(view) for view in views], axis=0)  # type: ignore[no-any-return]
-
-    @torch.inference_mode()
-    def _score(self, examples: EncodedExamples) -> NDArray[np.float64]:
-        self.classifier.eval()
-        scores = np.empty(len(examples.labels))
-        order = np.argsort(examples.lengths, kind="stable")
-        for first in range(0, len(order), SCORING_BATCH):
-            chosen = order[first : first + SCORING_BATCH]
-            tokens, mask, focus, _ = examples.batch(chosen, self.device)
-            with autocast(self.settings.precision, self.device):
-                logits = self.classifier(tokens, mask, focus)
-            logits = logits.double() - self.class_weights.double().log()
-            scores[chosen] = torch.softmax(logits, dim=1)[:, 1].cpu().numpy()
-        return scores
+        """Return the scores of each example, the mean over views of it; (examples, outputs)."""
+        return mean_scores(
+            self.classifier, self.objective, *views, precision=self.settings.precision
+        )
 
     def _train_epoch(self, train: EncodedExamples, epoch: int, steps: int) -> float:
         """Train on all examples once and return the mean loss of an example."""
@@ -119,7 +109,7 @@ class Tuner:
                     "To fix: lower `learning_rate` of the task."
                 )
             total += loss * len(batch)
-        return total / len(train.labels)
+        return total / len(train)
 
     def _train_step(self, train: EncodedExamples, batch: NDArray[np.int64], steps: int) -> float:
         settings = self.settings
@@ -134,16 +124,15 @@ class Tuner:
         set_learning_rate(self.optimizers, rate)
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
-        weight = float(self.class_weights.cpu().numpy()[train.labels[batch]].sum())
+        # Nothing may be known of a whole batch: its loss is then 0, and so are its gradients.
+        weight = self.objective.weight(train.targets[batch]) or 1.0
         total = 0.0
         for part in np.array_split(batch, min(settings.accumulation, len(batch))):
-            tokens, mask, focus, labels = train.batch(part, self.device)
-            with autocast(self.settings.precision, self.device):
-                logits = self.classifier(tokens, mask, focus)
+            inputs = train.batch(part, self.device)
+            with autocast(settings.precision, self.device):
+                outputs = self.classifier(*inputs)
             # The weighted mean over the whole batch, whatever the parts.
-            losses = functional.cross_entropy(
-                logits.float(), labels, weight=self.class_weights, reduction="sum"
-            )
+            losses = self.objective.loss(outputs, train.targets[part])
             (losses / weight).backward()  # type: ignore[no-untyped-call]
             total += float(losses.detach())
         torch.nn.utils.clip_grad_norm_(self.classifier.parameters(), settings.clip_norm)
@@ -151,3 +140,39 @@ class Tuner:
             optimizer.step()
         self._step += 1
         return total / weight
+
+
+def preferred_device() -> torch.device:
+    """Return the GPU, if there is one."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def mean_scores(
+    classifier: SequenceClassifier,
+    objective: Objective,
+    *views: EncodedExamples,
+    precision: str,
+) -> NDArray[np.float64]:
+    """Return the scores of each example, the mean over views of it; (examples, outputs)."""
+    found = [_scores(classifier, objective, view, precision) for view in views]
+    return np.mean(found, axis=0)  # type: ignore[no-any-return]
+
+
+@torch.inference_mode()
+def _scores(
+    classifier: SequenceClassifier, objective: Objective, examples: EncodedExamples, precision: str
+) -> NDArray[np.float64]:
+    classifier.eval()
+    device = classifier.head.weight.device
+    scores = np.empty((len(examples), classifier.head.out_features))
+    for chosen in scoring_batches(examples.lengths):
+        with autocast(precision, device):
+            outputs = classifier(*examples.batch(chosen, device))
+        scores[chosen] = objective.scores(outputs)
+    return scores
+
+
+def scoring_batches(lengths: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    """Return batches of all examples, in the order of their lengths."""
+    order = np.argsort(lengths, kind="stable")
+    return [order[first : first + SCORING_BATCH] for first in range(0, len(order), SCORING_BATCH)]

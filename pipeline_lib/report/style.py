@@ -20,11 +20,15 @@ BLUE, ORANGE, GREEN, RED, PURPLE, GREY = (
     "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#8A8A8A",
 )  # fmt: skip
 LIGHT = "#D9D9D9"
-COLOURS = {"pretrained": BLUE, "scratch": ORANGE, "kmer": GREY}
+COLOURS = {
+    "pretrained": BLUE, "scratch": ORANGE, "cnn": GREEN, "kmer": GREY, "constant": "#BBBBBB",
+}  # fmt: skip
 NAMES = {
     "pretrained": "pretrained model",
     "scratch": "same model, not pretrained",
+    "cnn": "small CNN",
     "kmer": "k-mer regression",
+    "constant": "always the same",
 }
 
 plt.rcParams.update(

@@ -8,9 +8,18 @@ import pandas as pd
 
 from pipeline_lib.files import write_text
 from pipeline_lib.report.reading import read_result
+from pipeline_lib.report.scores import METRICS, families_of, headline, read_task
 from pipeline_lib.report.style import COLOURS, NAMES, document, table_html
 
-OTHERS = {"scratch": "the same model without pretraining", "kmer": "the k-mer regression"}
+OTHERS = {
+    "scratch": "the same model without pretraining",
+    "cnn": "the small CNN",
+    "kmer": "the k-mer regression",
+}
+SHOWN = (
+    "auroc", "auprc", "mcc", "f1", "macro_f1", "macro_auroc", "median_auroc", "median_auprc",
+    "pearson", "spearman", "r2", "mean_pearson",
+)  # fmt: skip
 HONESTY = (
     "A masked model sees both sides of every token, and where tokens begin and end: its bits per "
     "base are a pseudo-likelihood, and a comparison with Markov models, which see the left side "
@@ -37,8 +46,9 @@ def summary(models: list[Path], tasks: list[Path], *, title: str, table: Path, p
     for values in read_models:
         body += [f"<h2>{html.escape(values['model'])}: held-out bits per base</h2>", _bits(values)]
     for values in read_tasks:
-        heading = f"{values['model']} on {values['task']}: AUROC"
-        body += [f"<h2>{html.escape(heading)}</h2>", _aurocs(values)]
+        metric = METRICS[values["headline"]].label
+        heading = f"{values['model']} on {values['task']}: {metric}"
+        body += [f"<h2>{html.escape(heading)}</h2>", _headlines(values)]
     body += ["<h2>All figures</h2>", table_html(frame)]
     body.append(f'<p class="soft">{html.escape(HONESTY)}</p>')
     write_text(page, document(title, "\n".join(body)))
@@ -75,21 +85,35 @@ def verdicts(models: list[dict[str, Any]], tasks: list[dict[str, Any]]) -> list[
         )
     if len(models) > 1:
         sentences.insert(0, _best(models))
-    for values in tasks:
-        scores = values["scores"]
-        own = scores["pretrained"]["auroc"]
-        parts = []
-        for family, what in OTHERS.items():
-            if family in scores:
-                other = scores[family]["auroc"]
-                parts.append(f"{_compare(own, other)} {what} ({other['value']:.3f})")
+    return sentences + [_task_verdict(values) for values in tasks]
+
+
+def _task_verdict(values: dict[str, Any]) -> str:
+    metric, own = METRICS[values["headline"]].label, headline(values, "pretrained")
+    place = f"{values['model']} on {values['task']}"
+    if own is None:
+        return f"{place}: {metric} is not defined, since the model says the same of all examples."
+    parts = [f"{place}: {metric} {own['value']:.3f} ({own['low']:.3f} to {own['high']:.3f})"]
+    for family, what in OTHERS.items():
+        other = headline(values, family) if family in values["scores"] else None
+        if other:
+            parts.append(f"{_compare(own, other)} {what} ({other['value']:.3f})")
+    sentences = [", and ".join(parts) if len(parts) < 3 else _listed(parts)]
+    if values["seen_in_pretraining"] is not None:
         sentences.append(
-            f"{values['model']} on {values['task']}: AUROC {own['value']:.3f} "
-            f"({own['low']:.3f} to {own['high']:.3f}), {', and '.join(parts)}. "
             f"{values['seen_in_pretraining']:.0%} of the test examples overlap sequence seen in "
-            "pretraining."
+            "pretraining"
         )
-    return sentences
+    if (leak := values["leak"]) and leak["homologous"] > 0:
+        sentences.append(
+            f"{leak['exact']:.1%} of the test examples have an exact copy among those for "
+            f"training, {leak['homologous']:.1%} a homologous one (protocol: {values['protocol']})"
+        )
+    return ". ".join(sentences) + "."
+
+
+def _listed(parts: list[str]) -> str:
+    return f"{', '.join(parts[:-1])}, and {parts[-1]}"
 
 
 def _best(models: list[dict[str, Any]]) -> str:
@@ -126,7 +150,7 @@ def _read(
             read_result(path, "model", "measure", "bits_per_base", "baselines", "best_markov_order")
             for path in models
         ],
-        [read_result(path, "model", "task", "scores", "seen_in_pretraining") for path in tasks],
+        [read_task(path) for path in tasks],
     )
 
 
@@ -148,18 +172,19 @@ def _table(models: list[dict[str, Any]], tasks: list[dict[str, Any]]) -> pd.Data
             rows.append(_row(name, "bits per base", f"Markov order {order}", found))
         rows.append(_row(name, "bits per base", "uniform", {"value": 2.0}))
     for values in tasks:
-        for family, scores in values["scores"].items():
-            for metric in ("auroc", "auprc", "mcc", "f1"):
-                measure = f"{values['task']} {metric.upper()}"
-                rows.append(
-                    _row(values["model"], measure, NAMES.get(family, family), scores[metric])
-                )
+        for family in families_of(values):
+            scores = values["scores"][family]
+            for metric in (name for name in SHOWN if name in scores):
+                measure = f"{values['task']} {METRICS[metric].label}"
+                rows.append(_row(values["model"], measure, NAMES[family], scores[metric]))
     return pd.DataFrame(rows)
 
 
 def _row(model: str, measure: str, what: str, found: dict[str, float]) -> dict[str, object]:
-    limits = {key: found.get(key, float("nan")) for key in ("low", "high")}
-    return {"model": model, "measure": measure, "what": what, "value": found["value"], **limits}
+    # None stands for what is not defined, and an exact value has no interval.
+    values = {key: found.get(key) for key in ("value", "low", "high")}
+    known = {key: float("nan") if value is None else value for key, value in values.items()}
+    return {"model": model, "measure": measure, "what": what, **known}
 
 
 def _bits(values: dict[str, Any]) -> str:
@@ -175,13 +200,12 @@ def _bits(values: dict[str, Any]) -> str:
     return _bars(bars, min(ends) - 0.02, max(ends) + 0.01, "{:.4f}")
 
 
-def _aurocs(values: dict[str, Any]) -> str:
-    bars = [
-        (NAMES[family], values["scores"][family]["auroc"], COLOURS[family])
-        for family in NAMES
-        if family in values["scores"]
-    ]
-    return _bars(bars, 0.5, 1.0, "{:.3f}")
+def _headlines(values: dict[str, Any]) -> str:
+    found = {family: headline(values, family) for family in families_of(values)}
+    bars = [(NAMES[family], item, COLOURS[family]) for family, item in found.items() if item]
+    chance = METRICS[values["headline"]].chance or 0.0
+    left = min([chance, *(item["low"] for _, item, _ in bars)])
+    return _bars(bars, left, 1.0, "{:.3f}")
 
 
 def _bars(

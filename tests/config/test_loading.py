@@ -124,7 +124,7 @@ def test_settings_of_a_section_are_defaults_of_its_entries(demo: Values) -> None
     assert yeast.passes == demo["corpus"]["corpora"]["yeast"]["passes"]
 
 
-@pytest.mark.parametrize("folder", ["config/species", "config/tasks", "config"])
+@pytest.mark.parametrize("folder", ["config/species", "config"])
 def test_shipped_configurations_are_valid(root: Path, folder: str) -> None:
     base = root / "config" / "config.yaml"
     for file in sorted((root / folder).glob("*.yaml")):

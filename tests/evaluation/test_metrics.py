@@ -44,6 +44,8 @@ def test_decisions_equal_sklearn(pairs):
         return
     expected = reference.matthews_corrcoef(labels[drawn], called[drawn])
     assert metrics.mcc(labels, called, weights[None])[0] == pytest.approx(expected, abs=1e-9)
+    expected = reference.accuracy_score(labels[drawn], called[drawn])
+    assert metrics.accuracy(labels, called, weights[None])[0] == pytest.approx(expected, abs=1e-12)
     expected = reference.f1_score(labels[drawn], called[drawn])
     assert metrics.f1(labels, called, weights[None])[0] == pytest.approx(expected, abs=1e-12)
 

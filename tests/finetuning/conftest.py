@@ -7,20 +7,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline_lib.config.finetuning import Task
 from pipeline_lib.config.genome import Assembly
+from pipeline_lib.config.tasks import StartSitesTask
 from pipeline_lib.finetuning.examples import read_examples
 from pipeline_lib.finetuning.sites import build_sites
 from pipeline_lib.genome import prepare_annotation, prepare_genome
+from pipeline_lib.genome.aliases import collect_aliases, write_aliases
+from pipeline_lib.genome.contigs import Contig, write_contigs
+from pipeline_lib.genome.output import index_fasta
 
 HOLDOUTS = {"valid": {"contigs": ["I", "III"]}, "test": {"contigs": ["VI", "IX"]}}
 
 
 @pytest.fixture(scope="session")
-def make_task() -> Callable[..., Task]:
+def make_task() -> Callable[..., StartSitesTask]:
     """Return a maker of task settings."""
 
-    def make(**changes: object) -> Task:
+    def make(**changes: object) -> StartSitesTask:
         base = {
             "type": "translation_initiation_sites",
             "assembly": "S288C",
@@ -28,7 +31,7 @@ def make_task() -> Callable[..., Task]:
             "downstream": 150,
             "holdouts": HOLDOUTS,
         }
-        return Task(**(base | changes))
+        return StartSitesTask(**(base | changes))
 
     return make
 
@@ -64,7 +67,7 @@ def sites(yeast: Path, make_task, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.fixture(scope="session")
 def examples(sites: Path) -> pd.DataFrame:
     """Return the examples of the demo."""
-    return read_examples(sites / "examples.parquet")
+    return read_examples(sites / "examples.parquet").table
 
 
 @pytest.fixture
@@ -83,3 +86,25 @@ def small_genome(tmp_path: Path) -> Callable[..., Path]:
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def chr20(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return human chromosome 20 as a prepared genome; the published bgzip file is used as it is.
+
+    To compress it anew, as `prepare_genome` does, would take longer than all tests of readers.
+    """
+    folder = tmp_path_factory.mktemp("chr20")
+    fasta = folder / "genome.fa.gz"
+    fasta.symlink_to(shared / "data" / "human_chr20" / "20.GRCh37.fa.gz")
+    index_fasta(fasta, {"20": 63_025_520})
+    contig = Contig("20", 63_025_520, 0.44, 0.056, 0.0, "chromosome", True, "", "")
+    write_contigs(folder / "contigs.tsv", [contig])
+    write_aliases(folder / "aliases.tsv", collect_aliases([contig], reported={}, table={})[0])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def human(shared: Path) -> Path:
+    """Return the folder of the tables about chromosome 20."""
+    return shared / "data" / "human_chr20"

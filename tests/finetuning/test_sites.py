@@ -15,7 +15,8 @@ from pipeline_lib.genome import Genome
 from pipeline_lib.sequence import reverse_complement
 
 
-def test_columns_and_order(examples):
+def test_columns_and_order(examples, sites):
+    assert read_examples(sites / "examples.parquet").target.names == ("decoy", "tis")
     assert list(examples.columns) == EXAMPLE_SCHEMA.names
     assert examples["example"].tolist() == list(range(len(examples)))
 
@@ -87,7 +88,7 @@ def test_decoys_are_what_they_are_called(examples, yeast):
     decoys = examples[examples["kind"] != "tis"]
     places = zip(decoys["contig"], decoys["strand"], decoys["position"], strict=True)
     assert not starts & set(places)
-    assert (examples["label"] == (examples["kind"] == "tis")).all()
+    assert ([one[0] for one in examples["target"]] == (examples["kind"] == "tis")).all()
     assert not examples.duplicated(["contig", "strand", "position"]).any()
     assert (examples.loc[examples["kind"] == "intergenic", "gene"] == "").all()
     assert (examples.loc[examples["kind"] != "intergenic", "gene"] != "").all()
@@ -121,9 +122,18 @@ def test_a_planted_copy_in_another_split_is_caught(
     stats = read_json(tmp_path / "sites" / "stats.json")
     assert stats["homology"]["dropped"]["train"]["tis"] == 1
     assert stats["homology"]["dropped"]["test"]["tis"] == 0
-    kept = read_examples(tmp_path / "sites" / "examples.parquet")
+    kept = read_examples(tmp_path / "sites" / "examples.parquet").table
     train = kept[(kept["split"] == "train") & (kept["kind"] == "tis")]
     assert sorted(train["position"]) == [599, 999, 1399, 1799]
+    assert stats["leak"] == {"exact": 0.0, "homologous": 0.0}
+    # Under the protocol of papers it is left in, and said.
+    paper = make_task(upstream=20, downstream=20, holdouts=hold("b", "c"), protocol="paper")
+    build_sites(folder, tmp_path / "paper", paper, assembly="test", seed=1)
+    counted = read_json(tmp_path / "paper" / "stats.json")
+    everything = read_examples(tmp_path / "paper" / "examples.parquet").of("test")
+    assert counted["leak"] == counted["leak_before"] == stats["leak_before"]
+    assert counted["leak"]["exact"] >= 1 / len(everything)
+    assert counted["homology"]["dropped"]["train"]["tis"] == 0
 
 
 def test_draw_makes_up_for_genes_without_decoys():
@@ -147,7 +157,7 @@ def test_windows_across_a_held_out_interval_are_left_out(
     build_sites(folder, tmp_path / "sites", task, assembly="test", seed=1)
     stats = read_json(tmp_path / "sites" / "stats.json")
     assert stats["sites_left_out"]["window across the border of a holdout"] == 1
-    kept = read_examples(tmp_path / "sites" / "examples.parquet")
+    kept = read_examples(tmp_path / "sites" / "examples.parquet").table
     test = kept[kept["split"] == "test"]
     assert ((test["start"] >= 210) & (test["end"] <= 900) & (test["contig"] == "a")).all()
 

@@ -43,3 +43,27 @@ def test_center_sees_the_focus() -> None:
 def test_an_unknown_pooling_is_refused() -> None:
     with pytest.raises(ValueError, match="'max' is none of"):
         SequenceClassifier(Transformer(small(), VOCABULARY), 2, "max")
+
+
+def test_numbers_are_seen_beside_the_sequence() -> None:
+    torch.manual_seed(2)
+    classifier = SequenceClassifier(Transformer(small(), VOCABULARY), 3, "cls", numbers=2).eval()
+    tokens, focus = torch.randint(5, VOCABULARY, (4, 12)), torch.zeros(4, dtype=torch.long)
+    numbers = torch.randn(4, 2)
+    found = classifier(tokens, None, focus, numbers)
+    assert found.shape == (4, 3)
+    pooled = classifier.pool(tokens, None, focus)
+    assert pooled.shape == (4, classifier.pooled_width)
+    weight, bias = classifier.head.weight, classifier.head.bias
+    expected = pooled @ weight[:, :-2].T + numbers @ weight[:, -2:].T + bias
+    assert torch.allclose(found, expected, atol=1e-5)
+
+
+def test_a_head_computes_in_full_precision() -> None:
+    torch.manual_seed(2)
+    classifier = SequenceClassifier(Transformer(small(), VOCABULARY), 1, "mean").eval()
+    tokens, focus = torch.randint(5, VOCABULARY, (64, 12)), torch.zeros(64, dtype=torch.long)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        found = classifier(tokens, None, focus)
+    assert found.dtype == torch.float32
+    assert len(found.unique()) > len(found.bfloat16().unique())

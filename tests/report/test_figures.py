@@ -15,10 +15,11 @@ from pipeline_lib.report.comparison import model_comparison
 from pipeline_lib.report.corpus import corpus_overview
 from pipeline_lib.report.costs import costs
 from pipeline_lib.report.genome import assembly_overview
+from pipeline_lib.report.predictions import task_predictions
 from pipeline_lib.report.pretraining import bits_per_base, loss_curve
 from pipeline_lib.report.style import Outputs
 from pipeline_lib.report.summary import summary, summary_text
-from pipeline_lib.report.task import calibration, roc_pr, task_scores
+from pipeline_lib.report.task import calibration, task_scores
 from pipeline_lib.report.tokenizer import token_lengths, tokenizer_comparison
 
 
@@ -124,6 +125,8 @@ def scores(tmp_path: Path) -> Path:
 
     values = {
         "model": "mini", "task": "starts", "seen_in_pretraining": 0.0,
+        "kind": "class", "names": ["decoy", "tis"], "headline": "auroc", "protocol": "strict",
+        "leak": {"exact": 0.0, "homologous": 0.0},
         "scores": {"pretrained": family(0.9), "scratch": family(0.895), "kmer": family(0.8)},
     }  # fmt: skip
     path = tmp_path / "starts.json"
@@ -154,8 +157,8 @@ DRAWINGS: dict[str, tuple[Callable[..., None], list[str], list[str]]] = {
         ["1.61 M weights", "minutes of training", "Markov, order 3", "2.0000"],
     ),
     "scores": (task_scores, ["scores"], ["in the gene, in frame", "k-mer regression"]),
-    "curves": (roc_pr, ["scores", "predictions"], ["pretrained model: 0.900"]),
-    "calibration": (calibration, ["scores"], ["share of true sites"]),
+    "curves": (task_predictions, ["scores", "predictions"], ["pretrained model: 0.900"]),
+    "calibration": (calibration, ["scores"], ["share that is tis"]),
     "costs": (costs, ["benchmarks"], ["pretraining mini train", "200 s"]),
 }
 
@@ -190,6 +193,7 @@ def test_the_summary_compares_and_does_not_boast(
     assert "0.0450 worse than the best Markov model (order 5)" in text
     assert "no measurable difference from the same model without pretraining (0.895)" in text
     assert "better than the k-mer regression (0.800)" in text
+    assert "homologous" not in text
     table, page = tmp_path / "summary.tsv", tmp_path / "summary.html"
     summary([evaluated], [scores], title="A <title>", table=table, page=page)
     html = page.read_text()

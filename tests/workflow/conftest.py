@@ -63,7 +63,7 @@ TINY: dict[str, Any] = {
     },
     "evaluation": {
         "markov_orders": [1, 2, 3], "max_bases": 20_000,
-        "bootstrap_samples": 100, "baseline_kmers": [2],
+        "bootstrap_samples": 100, "baseline_kmers": [2], "cnn_bases": 100_000,
     },
 }  # fmt: skip
 

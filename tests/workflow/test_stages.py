@@ -33,7 +33,8 @@ WORK = {
     "pretraining": {"pretraining_train"},
     "finetuning": {"finetuning_examples", "finetuning_tune"},
     "evaluation": {
-        "evaluation_markov", "evaluation_kmers", "evaluation_pretraining", "evaluation_task",
+        "evaluation_markov", "evaluation_kmers", "evaluation_cnn", "evaluation_pretraining",
+        "evaluation_task",
     },
 }  # fmt: skip
 
@@ -63,7 +64,7 @@ def test_no_stage_needs_a_network(finished: Project) -> None:
 def test_a_finished_run_has_nothing_to_do(finished: Project) -> None:
     assert "Nothing to be done" in finished.succeed("--dry-run")
     scores = read_json(finished.folder / "results/evaluation/tiny/starts.json")["scores"]
-    assert set(scores) == {"pretrained", "scratch", "kmer"}
+    assert set(scores) == {"pretrained", "scratch", "kmer", "cnn", "constant"}
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from pipeline_lib.config.needs import (
     needed_corpora,
     needed_tokenizers,
 )
+from pipeline_lib.config.task_files import located_task, source_files
 from pipeline_lib.corpus.lift import lift_command
 from pipeline_lib.corpus.mmseqs import search_command
 from pipeline_lib.errors import DnalmError
@@ -69,8 +70,13 @@ def settings(section, name=None):
         "pretraining": "models",
         "finetuning": "tasks",
     }[section]
-    values = getattr(getattr(CONFIG, section), plural)[name].model_dump(mode="json")
-    values = {key: value for key, value in values.items() if key not in WITHOUT_EFFECT}
+    entry = getattr(getattr(CONFIG, section), plural)[name]
+    values = with_located_beds(entry.model_dump(mode="json"))
+    return {key: value for key, value in values.items() if key not in WITHOUT_EFFECT}
+
+
+def with_located_beds(values):
+    """Return plain settings in which BED files are given by where they were found."""
     holdouts = values.get("holdouts", {})
     for place in (holdouts.get("valid"), holdouts.get("test"), values.get("regions")):
         if place and place["bed"]:
@@ -255,9 +261,24 @@ def model_corpus(wildcards):
 
 
 def task_genome(wildcards):
-    """Return the genome and the annotation that a task is made from."""
-    assembly = CONFIG.finetuning.tasks[wildcards.task].assembly
-    return multiext(f"results/genome/{assembly}/", "genome.fa.gz", "annotation.gff3.gz")
+    """Return the genome that a task is made from, with the annotation if it needs one."""
+    task = CONFIG.finetuning.tasks[wildcards.task]
+    if task.assembly is None:
+        return []
+    files = ["genome.fa.gz", *["annotation.gff3.gz"] * task.needs_annotation]
+    return multiext(f"results/genome/{task.assembly}/", *files)
+
+
+def task_examples(task):
+    """Return the settings that decide about the examples of a task, its files located."""
+    entry = located_task(CONFIG.finetuning.tasks[task], task, ROOT)
+    return with_located_beds(entry.example_settings())
+
+
+def task_files(wildcards):
+    """Return the user's and papers' files that a task is made from."""
+    task = CONFIG.finetuning.tasks[wildcards.task]
+    return source_files(located_task(task, wildcards.task, ROOT))
 
 
 def task_runs(task):

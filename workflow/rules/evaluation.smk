@@ -34,11 +34,12 @@ rule evaluation_kmers:
     input:
         "results/finetuning/datasets/{task}/examples.parquet",
     output:
-        "results/evaluation/baselines/task/{task}.parquet",
+        constant="results/evaluation/baselines/task/{task}/constant.parquet",
+        kmer="results/evaluation/baselines/task/{task}/kmer.parquet",
     log:
-        "results/logs/evaluation/baselines/task/{task}.log",
+        "results/logs/evaluation/baselines/task/{task}/kmers.log",
     benchmark:
-        "results/benchmarks/evaluation/baselines/task/{task}.tsv"
+        "results/benchmarks/evaluation/baselines/task/{task}/kmers.tsv"
     resources:
         mem_mb=3000,
         runtime=120,
@@ -48,6 +49,26 @@ rule evaluation_kmers:
         code=code_fingerprint("evaluation"),
     script:
         "../scripts/evaluation_kmers.py"
+
+
+rule evaluation_cnn:
+    input:
+        "results/finetuning/datasets/{task}/examples.parquet",
+    output:
+        "results/evaluation/baselines/task/{task}/cnn.parquet",
+    log:
+        "results/logs/evaluation/baselines/task/{task}/cnn.log",
+    benchmark:
+        "results/benchmarks/evaluation/baselines/task/{task}/cnn.tsv"
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        settings=settings("evaluation"),
+        seed=CONFIG.seed,
+        code=code_fingerprint("evaluation"),
+    script:
+        "../scripts/evaluation_cnn.py"
 
 
 rule evaluation_pretraining:
@@ -77,7 +98,11 @@ rule evaluation_pretraining:
 rule evaluation_task:
     input:
         examples="results/finetuning/datasets/{task}/examples.parquet",
-        kmers="results/evaluation/baselines/task/{task}.parquet",
+        stats="results/finetuning/datasets/{task}/stats.json",
+        baselines=expand(
+            "results/evaluation/baselines/task/{{task}}/{baseline}.parquet",
+            baseline=CONFIG.evaluation.baselines,
+        ),
         train_documents=lambda w: expand(
             "results/corpus/{corpus}/train/documents.parquet",
             corpus=CONFIG.pretraining.models[w.model].sources,
@@ -94,7 +119,7 @@ rule evaluation_task:
     benchmark:
         "results/benchmarks/evaluation/{model}/{task}.tsv"
     resources:
-        mem_mb=2000,
+        mem_mb=3000,
         runtime=60,
     params:
         settings=settings("evaluation"),

@@ -18,6 +18,7 @@ rule finetuning:
 rule finetuning_examples:
     input:
         genome=task_genome,
+        files=task_files,
         beds=lambda w: holdout_beds(CONFIG.finetuning.tasks[w.task]),
     output:
         examples="results/finetuning/datasets/{task}/examples.parquet",
@@ -30,8 +31,7 @@ rule finetuning_examples:
         mem_mb=2000,
         runtime=60,
     params:
-        settings=lambda w: settings("finetuning", w.task),
-        assembly=lambda w: CONFIG.finetuning.tasks[w.task].assembly,
+        settings=lambda w: task_examples(w.task),
         seed=CONFIG.seed,
         code=code_fingerprint("finetuning"),
     script:

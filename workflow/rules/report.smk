@@ -12,8 +12,11 @@ rule report:
         "results/report/tokenizers.svg",
         expand("results/report/tokens_{tokenizer}.svg", tokenizer=TOKENIZERS),
         expand("results/report/loss_{model}.svg", model=MODELS),
+        ["results/report/leaderboard.svg"] if TASKS else [],
         expand("results/report/{task}_scores.svg", task=TASKS),
-        expand("results/report/{task}_curves_{model}.svg", task=TASKS, model=MODELS),
+        expand(
+            "results/report/{task}_predictions_{model}.svg", task=TASKS, model=MODELS
+        ),
         expand(
             "results/report/{task}_calibration_{model}.svg", task=TASKS, model=MODELS
         ),
@@ -210,6 +213,31 @@ rule report_models:
         "../scripts/report_figure.py"
 
 
+rule report_leaderboard:
+    # Time and memory are read from benchmark files, which are no declared outputs.
+    input:
+        expand("results/evaluation/{model}/{task}.json", model=MODELS, task=TASKS),
+    output:
+        **figure(
+            "leaderboard",
+            "leaderboard",
+            "1 Results",
+            what="leaderboard",
+            of="all",
+        ),
+    log:
+        "results/logs/report/leaderboard.log",
+    benchmark:
+        "results/benchmarks/report/leaderboard.tsv"
+    localrule: True
+    params:
+        folder="results",
+        launched=WAITING_TASKS,
+        code=code_fingerprint("report"),
+    script:
+        "../scripts/report_leaderboard.py"
+
+
 rule report_scores:
     input:
         expand("results/evaluation/{model}/{{task}}.json", model=MODELS),
@@ -234,26 +262,26 @@ rule report_scores:
         "../scripts/report_figure.py"
 
 
-rule report_curves:
+rule report_predictions:
     input:
         "results/evaluation/{model}/{task}.json",
         "results/evaluation/{model}/{task}.parquet",
     output:
         **figure(
-            "{task}_curves_{model}",
-            "curves",
+            "{task}_predictions_{model}",
+            "predictions",
             "4 Tasks",
             "{task}",
-            what="ROC and PR",
+            what="predictions",
             of="{model}",
         ),
     log:
-        "results/logs/report/{task}_curves_{model}.log",
+        "results/logs/report/{task}_predictions_{model}.log",
     benchmark:
-        "results/benchmarks/report/{task}_curves_{model}.tsv"
+        "results/benchmarks/report/{task}_predictions_{model}.tsv"
     localrule: True
     params:
-        draw="task.roc_pr",
+        draw="predictions.task_predictions",
         code=code_fingerprint("report"),
     script:
         "../scripts/report_figure.py"

@@ -1,10 +1,12 @@
 from pathlib import Path
 
 from pipeline_lib.config.evaluation import EvaluationConfig
+from pipeline_lib.evaluation.constant import evaluate_constant
 from pipeline_lib.evaluation.kmer import evaluate_kmers
 from pipeline_lib.job import job
 
 with job(snakemake):
-    examples, output = Path(snakemake.input[0]), Path(snakemake.output[0])
-    settings = EvaluationConfig(**snakemake.params.settings)
-    evaluate_kmers(examples, output, settings, seed=snakemake.params.seed)
+    settings, seed = EvaluationConfig(**snakemake.params.settings), snakemake.params.seed
+    examples = Path(snakemake.input[0])
+    evaluate_constant(examples, Path(snakemake.output.constant), settings, seed=seed)
+    evaluate_kmers(examples, Path(snakemake.output.kmer), settings, seed=seed)

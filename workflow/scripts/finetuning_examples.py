@@ -1,14 +1,14 @@
 from pathlib import Path
 
-from pipeline_lib.config.finetuning import Task
-from pipeline_lib.finetuning.sites import build_sites
+from pipeline_lib.config.tasks import parse_task
+from pipeline_lib.finetuning.build import build_examples
 from pipeline_lib.job import job
 
 with job(snakemake):
-    build_sites(
-        Path(snakemake.input.genome[0]).parent,
+    genome = [Path(file).parent for file in snakemake.input.genome]
+    build_examples(
         Path(snakemake.output.stats).parent,
-        Task(**snakemake.params.settings),
-        assembly=snakemake.params.assembly,
+        parse_task(snakemake.params.settings),
+        genome=genome[0] if genome else None,
         seed=snakemake.params.seed,
     )

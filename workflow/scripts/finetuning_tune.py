@@ -3,13 +3,13 @@ from pathlib import Path
 from pipeline_lib.cluster.launch import launch
 from pipeline_lib.cluster.work import rule_work
 from pipeline_lib.config import load_config
-from pipeline_lib.config.finetuning import Task
+from pipeline_lib.config.tasks import parse_task
 from pipeline_lib.job import job
 
 with job(snakemake):
     model, task, init, seed = snakemake.wildcards
     paths = {"model": Path(snakemake.input.model), "examples": Path(snakemake.input.examples)}
-    settings = Task(**snakemake.params.settings)
+    settings = parse_task(snakemake.params.settings)
     rest = {"settings": settings, "init": init, "seed": int(seed)}
     call = ("pipeline_lib.finetuning.tune:finetune", {**paths, **rest})
     how = load_config(snakemake.config).finetuning.tasks[task]
