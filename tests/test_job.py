@@ -56,7 +56,7 @@ def test_a_job_does_not_outlive_its_snakemake(tmp_path: Path) -> None:
     assert orphan.is_running()
     process.kill()
     process.wait()
-    _, alive = psutil.wait_procs([orphan], timeout=10)
+    _, alive = psutil.wait_procs([orphan], timeout=60)
     assert not alive
     assert ORPHAN_EXIT_CODE
 

@@ -73,9 +73,15 @@ def options(how: Launching, folder: Path) -> dict[str, Any]:
         "constraint": slurm.constraint,
         "signal_delay_s": slurm.grace_seconds,
         "stderr_to_stdout": True,
-        # The number of threads that is inherited is that of the rule, which waits. A failing line
-        # of the user's must not keep the lines after the processes from running.
-        "setup": [f"export OMP_NUM_THREADS={slurm.cpus}", *slurm.setup, "set +e"],
+        # The note by which the last start asked for this one goes before any process leaves
+        # another. The number of threads that is inherited is that of the rule, which waits. A
+        # failing line of the user's must not keep the lines after the processes from running.
+        "setup": [
+            f"rm -f {_again_path(folder)}",
+            f"export OMP_NUM_THREADS={slurm.cpus}",
+            *slurm.setup,
+            "set +e",
+        ],
         # Since SLURM 22.05 a step is not told by itself how many cores its processes have.
         "srun_args": ["--kill-on-bad-exit=1", f"--cpus-per-task={slurm.cpus}"],
         "teardown": _after_processes(folder),
@@ -90,14 +96,20 @@ def _after_processes(folder: Path) -> list[str]:
     A process that was told to stop before it could listen, while Python was being loaded, has
     been ended by the signal: it has lost nothing, and is started again too.
     """
-    note = again_note(folder.absolute(), "JOB")
-    path = f'{shlex.quote(str(note.parent))}/"{note.name.replace("JOB", "${SLURM_JOB_ID}")}"'
-    again = " || ".join([f"[ -e {path} ]", *(f"[ $status = {128 + n} ]" for n in AT_LIMIT)])
+    again = " || ".join(
+        [f"[ -e {_again_path(folder)} ]", *(f"[ $status = {128 + n} ]" for n in AT_LIMIT)]
+    )
     return [
         "status=$?",
         f'if {again}; then scontrol requeue "$SLURM_JOB_ID" && sleep {AFTER_REQUEUE}; fi',
         "exit $status",
     ]
+
+
+def _again_path(folder: Path) -> str:
+    """Return the path of the note that asks for another start, for the job's script."""
+    note = again_note(folder.absolute(), "JOB")
+    return f'{shlex.quote(str(note.parent))}/"{note.name.replace("JOB", "${SLURM_JOB_ID}")}"'
 
 
 def _check_time(slurm: Slurm) -> None:

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -94,25 +95,22 @@ class Task:
 
     def __call__(self) -> None:
         """Do the work; do not come back if it was stopped, or is to be started again."""
-        logging.getLogger("submitit").setLevel(logging.WARNING)
-        signal.signal(signal.SIGCONT, signal.SIG_DFL)  # submitit speaks of it, for no use
-        job, rank = os.environ["SLURM_JOB_ID"], int(os.environ.get("SLURM_PROCID", "0"))
-        again = again_note(self.folder, job)
-        failure = failure_notes(self.folder, job, rank + 1)[rank]
-        if rank == 0:
-            again.unlink(missing_ok=True)
-        join_others()
-        if not self.work.resumable:
-            self._until_limit()
-            carry_out(self.work, failure, rank)
-            return
-        with stop_signals():
-            # The record of signals replaces submitit's handlers, which pass over TERM and count
-            # time limits of a few minutes as final.
+        with ExitStack() as stack:
+            if self.work.resumable:
+                # First of all: submitit's own handlers pass over TERM, forget what comes to any
+                # process but the first, and count time limits of a few minutes as final.
+                stack.enter_context(stop_signals())
+            logging.getLogger("submitit").setLevel(logging.WARNING)
+            signal.signal(signal.SIGCONT, signal.SIG_DFL)  # submitit speaks of it, for no use
+            job, rank = os.environ["SLURM_JOB_ID"], int(os.environ.get("SLURM_PROCID", "0"))
+            failure = failure_notes(self.folder, job, rank + 1)[rank]
+            if not self.work.resumable:
+                self._until_limit()
+            join_others()
             try:
                 carry_out(self.work, failure, rank)
             except (Stopped, TryAgain) as end:
-                self._leave(end, again, rank)
+                self._leave(end, again_note(self.folder, job), rank)
 
     def _leave(self, end: Stopped | TryAgain, again: Path, rank: int) -> None:
         """End after a stop, so that the job is started again unless it is taken away.

@@ -69,7 +69,7 @@ def test_a_failure_ends_all_and_says_why(
     begun = time.monotonic()
     with pytest.raises(TrainingError, match=words):
         launch(toy(tmp_path, steps=4000, trouble=trouble), TWO, tmp_path, "toy")
-    assert time.monotonic() - begun < 8
+    assert time.monotonic() - begun < 100  # not the 200 s that the other one would take
     before = (tmp_path / "checkpoints" / "count-0").read_text()
     time.sleep(0.3)
     assert (tmp_path / "checkpoints" / "count-0").read_text() == before  # the other one is gone
@@ -85,7 +85,7 @@ def start(folder: Path, **arguments: Any) -> subprocess.Popen[str]:
 
 def wait_for_step(folder: Path, step: int) -> None:
     files = [folder / "checkpoints" / f"count-{rank}" for rank in (0, 1)]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not all(file.exists() and int(file.read_text()) >= step for file in files):
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -96,7 +96,7 @@ def test_a_signal_reaches_all_and_they_save(tmp_path: Path, number: signal.Signa
     process = start(tmp_path, steps=2000)
     wait_for_step(tmp_path, 3)
     process.send_signal(number)
-    text, _ = process.communicate(timeout=20)
+    text, _ = process.communicate(timeout=120)
     assert process.returncode == 128 + number
     assert "process 0 has saved" in text
     launch(toy(tmp_path, steps=100, seconds=0.01), TWO, tmp_path, "toy")
@@ -110,7 +110,7 @@ def test_processes_do_not_outlive_the_one_that_started_them(tmp_path: Path) -> N
     assert len(members) == 2
     process.kill()
     process.communicate()
-    _, alive = psutil.wait_procs(members, timeout=10)
+    _, alive = psutil.wait_procs(members, timeout=60)
     assert not alive
 
 

@@ -48,7 +48,7 @@ def test_all_settings_reach_sbatch(tmp_path: Path) -> None:
         "additional_parameters": {"requeue": True, "exclusive": True, "reservation": "course"},
     }  # fmt: skip
     assert {key: asked[key] for key in expected} == expected
-    assert asked["setup"][:2] == ["export OMP_NUM_THREADS=6", "module load cuda"]
+    assert asked["setup"][1:3] == ["export OMP_NUM_THREADS=6", "module load cuda"]
 
 
 @pytest.mark.parametrize(("processes", "gpus", "tasks"), [(2, 4, 2), (None, 3, 3), (None, 0, 1)])

@@ -34,9 +34,9 @@ def count(
         with (folder / f"starts-{rank}").open("a") as starts:
             starts.write(f"{step}\n")
         logger.info("process %d begins at %d with %d threads", rank, step, threads)
-        while step < steps:
+        while step < steps or not _all_at(steps, folder):  # they end together, as training does
             time.sleep(seconds)
-            step += 1
+            step = min(step + 1, steps)
             write_text(place, str(step))
             if stopped():
                 logger.info("process %d has saved", rank)
@@ -56,6 +56,11 @@ def sleep(directory: Path, seconds: float) -> None:
     while time.monotonic() < until:
         time.sleep(0.1)
     write_text(directory / "result.txt", "slept\n")
+
+
+def _all_at(steps: int, folder: Path) -> bool:
+    counts = [folder / f"count-{rank}" for rank in range(int(os.environ.get("WORLD_SIZE", 1)))]
+    return all(file.exists() and int(file.read_text()) >= steps for file in counts)
 
 
 def _get_into(trouble: str) -> None:

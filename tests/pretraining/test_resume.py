@@ -117,7 +117,7 @@ def test_a_signal_to_one_process_makes_all_save_and_end(
 ) -> None:
     count = 2 if number == signal.SIGUSR2 else 1
     started = processes.start(count, slowly, data, tmp_path, "hyena")
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not (tmp_path / "checkpoints" / "metrics.jsonl").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -199,7 +199,7 @@ def hang_at_step_three(data: Data, directory: Path) -> None:
 
     def batch(self: Stream, step: int) -> Any:
         if step >= 3 and number == "1":
-            time.sleep(100)
+            time.sleep(600)
         return genuine(self, step)
 
     Stream.batch = batch  # type: ignore[method-assign]
@@ -209,7 +209,7 @@ def hang_at_step_three(data: Data, directory: Path) -> None:
 def test_a_process_that_hangs_is_named(data: Data, tmp_path: Path) -> None:
     begun = time.monotonic()
     codes = processes.run(2, hang_at_step_three, data, tmp_path)
-    assert time.monotonic() - begun < 40 and 0 not in codes
+    assert time.monotonic() - begun < 300 and 0 not in codes
     said = (tmp_path / "log-1").read_text() + (tmp_path / "log-0").read_text()
     assert "behind, at step 3, waiting for data: process 1 on" in said
 

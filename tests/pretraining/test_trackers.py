@@ -56,7 +56,7 @@ def test_trackio_knows_each_step_of_a_continued_run_once(tmp_path: Path) -> None
             [sys.executable, "-c",
              f"{code}; attempt(Path(sys.argv[1]), ['trackio'], {first}, {last})", str(tmp_path)],
             env={**os.environ, "TRACKIO_DIR": str(tmp_path / "database")},
-            cwd=ROOT, check=True, capture_output=True, timeout=60,
+            cwd=ROOT, check=True, capture_output=True, timeout=300,
         )  # fmt: skip
     (database,) = (tmp_path / "database").glob("*.db")
     with sqlite3.connect(database) as connection:
@@ -83,7 +83,7 @@ def test_a_tracker_that_is_not_installed_is_named(name: str, tmp_path: Path) -> 
     )
     answer = subprocess.run(
         [sys.executable, "-I", "-S", "-c", code],
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert answer.returncode == 1
     assert f"InputError: pretraining.models.*.trackers: {name} is not installed" in answer.stderr

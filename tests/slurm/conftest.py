@@ -79,6 +79,9 @@ class Toy:
         assert self.process is not None
         return self.process.wait(seconds)
 
+    def succeed(self) -> None:
+        assert self.wait() == 0, self.log[-3000:]
+
     def send(self, number: int) -> None:
         assert self.process is not None
         self.process.send_signal(number)
