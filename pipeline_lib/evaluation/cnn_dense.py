@@ -31,7 +31,7 @@ SIDE = FIRST // 2 + sum(w // 2 * d for w, d in zip(WIDTHS, DILATIONS, strict=Tru
 BATCH_BASES = 32_768
 MOST_EPOCHS, PATIENCE = 20, 3
 LEARNING_RATE = 3e-3
-COST = 5
+COST = 8
 """A base takes this many times the work that it takes in the other network."""
 
 Floats = NDArray[np.float32]
