@@ -157,7 +157,8 @@ def _embedded(model: Path, examples: Examples, init: str, cache: Path, seed: int
     language_model, architecture = load_language_model(model)
     tokenizer = model / "tokenizer.json"
     if init == "scratch":
-        torch.manual_seed(seed)
+        # Not the seed itself: the pretrained model may have begun with that.
+        torch.manual_seed(int(named_generator(seed, "untrained weights").integers(2**31)))
         complements = complements_of(read_vocabulary(tokenizer).words)
         language_model = build_model(architecture, language_model.encoder.vocab_size, complements)
     classifier = SequenceClassifier(

@@ -10,13 +10,14 @@ from pipeline_lib.files import read_json
 from tests.workflow.conftest import Project
 
 STARTS = {"type": "gene_starts", "assembly": "small", "upstream": 60, "downstream": 40,
-          "epochs": 1, "seeds": [1], "homology_shared": 60,
+          "epochs": 1, "seeds": [1], "homology_shared": 60, "max_training_examples": 100,
           "holdouts": {"valid": {"contigs": ["I"]}, "test": {"contigs": ["VI"]}}}  # fmt: skip
 
 
 def test_species_embeddings_and_variants(new_project: Callable[..., Project]) -> None:
     project = new_project()
     values = project.values
+    values["pretraining"]["models"]["tiny"] |= {"steps": 4, "validate_every": 4, "warmup_steps": 1}
     write_second_species(project)
     values["genome"]["assemblies"]["other"] = {"path": "other.fa.gz", "min_contig_length": 1}
     species = {"type": "species", "assemblies": ["small", "other"], "length": 100, "windows": 40}
@@ -41,7 +42,7 @@ def test_species_embeddings_and_variants(new_project: Callable[..., Project]) ->
     assert set(variants["all"]["scores"]) == {"pretrained", "scratch", "kmer", "likelihood"}
     assert variants["all"]["positives"] > 0 < variants["held_out"]["negatives"]
     scores = read_json(project.folder / folder / "starts.json")["scores"]["pretrained"]
-    assert "promoter" in scores["by_region"] and "by_contig" not in scores
+    assert "CDS" in scores["by_region"] and "by_contig" not in scores
     page = (project.folder / "results/report/starts.html").read_text()
     assert "<h2>Scores by type of region and by contig</h2>" in page
     assert "<h2>Tuning: tiny</h2>" in page
