@@ -94,6 +94,5 @@ class EvaluationConfig(Section):
     )
     zero: ZeroConfig = Field(
         ZeroConfig(),
-        exclude=True,  # it decides about results of its own, and changes no others
         description="Evaluations of pretrained models that need neither labels nor tuning.",
     )

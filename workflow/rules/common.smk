@@ -72,7 +72,7 @@ def settings(section, name=None):
     if name is None:
         # What else is evaluated is no reason to evaluate the rest again.
         return getattr(CONFIG, section).model_dump(
-            mode="json", exclude={"embeddings", "variants"}
+            mode="json", exclude={"embeddings", "variants", "zero"}
         )
     plural = {
         "genome": "assemblies",

@@ -322,7 +322,7 @@ rule report_leaderboard:
         "results/benchmarks/report/leaderboard.tsv"
     localrule: True
     params:
-        folder="results",
+        folder=lambda wildcards, input: input[0].split("/")[0],
         launched=WAITING_TASKS,
         code=code_fingerprint("report"),
     script:

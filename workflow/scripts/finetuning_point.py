@@ -9,10 +9,9 @@ from pipeline_lib.job import job
 with job(snakemake):
     model, task, init, point, seed = snakemake.wildcards
     paths = {"model": Path(snakemake.input.model), "examples": Path(snakemake.input.examples)}
-    values = snakemake.params.point
-    settings = parse_task({**snakemake.params.settings, **values})
-    rest = {"settings": settings, "values": values, "init": init, "seed": int(seed)}
+    settings = parse_task({**snakemake.params.settings, **snakemake.params.point})
+    rest = {"values": snakemake.params.point, "init": init, "seed": int(seed)}
     how = load_config(snakemake.config).finetuning.tasks[task]
-    call = ("pipeline_lib.finetuning.grid:try_point", {**paths, **rest})
+    call = ("pipeline_lib.finetuning.grid:try_point", {**paths, "settings": settings, **rest})
     work = rule_work(snakemake, *call, resumable=False)
     launch(work, how, Path(snakemake.output[0]).parent, f"{model}-{task}-{init}-{point}-{seed}")

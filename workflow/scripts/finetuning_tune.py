@@ -9,8 +9,7 @@ from pipeline_lib.job import job, optional
 with job(snakemake):
     model, task, init, seed = snakemake.wildcards
     paths = {"model": Path(snakemake.input.model), "examples": Path(snakemake.input.examples)}
-    choice = optional(snakemake.input.choice)
-    settings = with_choice(snakemake.params.settings, choice, init)
+    settings = with_choice(snakemake.params.settings, optional(snakemake.input.choice), init)
     rest = {"settings": settings, "init": init, "seed": int(seed)}
     call = ("pipeline_lib.finetuning.tune:finetune", {**paths, **rest})
     how = load_config(snakemake.config).finetuning.tasks[task]
