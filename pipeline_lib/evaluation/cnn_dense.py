@@ -29,6 +29,8 @@ FIRST = 19
 SIDE = FIRST // 2 + sum(w // 2 * d for w, d in zip(WIDTHS, DILATIONS, strict=True))
 """Bases on either side that the prediction for a base depends on."""
 BATCH_BASES = 32_768
+FEWEST_STEPS = 12
+"""Steps of an epoch, if there are as many sequences."""
 MOST_EPOCHS, PATIENCE = 20, 3
 LEARNING_RATE = 3e-3
 COST = 8
@@ -122,7 +124,9 @@ def _train(
     affordable = max(1, settings.cnn_bases // COST // length)
     epochs = min(MOST_EPOCHS, max(3, affordable // len(train)))
     size = min(len(train), max(1, affordable // epochs))
-    steps = len(_batches(train[:size], length))
+    # Of few sequences batches are smaller, so that there are steps enough.
+    share = max(1, size // FEWEST_STEPS)
+    steps = len(_batches(train[:size], length, share))
     optimizer = torch.optim.AdamW(network.parameters(), lr=LEARNING_RATE, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, LEARNING_RATE, total_steps=epochs * steps, div_factor=3, pct_start=0.2
@@ -133,7 +137,7 @@ def _train(
     for epoch in progress(range(1, epochs + 1), "dilated CNN", unit="epoch"):
         network.train()
         total, known = 0.0, 0
-        for part in _batches(generator.permutation(train)[:size], length):
+        for part in _batches(generator.permutation(train)[:size], length, share):
             loss, count = _loss(network, codes[part], truth[part], target)
             optimizer.zero_grad()
             (loss / max(count, 1)).backward()  # type: ignore[no-untyped-call]
@@ -191,8 +195,11 @@ def _scores(network: DenseNetwork, codes: NDArray[np.uint8], target: Target) -> 
     return np.asarray(scores.flatten(1).cpu().numpy())
 
 
-def _batches(rows: NDArray[np.intp], length: int) -> list[NDArray[np.intp]]:
+def _batches(
+    rows: NDArray[np.intp], length: int, most: int | None = None
+) -> list[NDArray[np.intp]]:
     size = max(1, BATCH_BASES // length)
+    size = size if most is None else min(size, most)
     return [rows[first : first + size] for first in range(0, len(rows), size)]
 
 

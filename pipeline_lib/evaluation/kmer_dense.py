@@ -24,7 +24,7 @@ MOST_ROWS = 20_000
 """Most training bins."""
 MOST_K = 3
 """Longest k-mers: those near a base are seen as they are."""
-INVERSE_PENALTIES = (0.001, 0.1)
+INVERSE_PENALTIES = (0.1, 0.001)
 PENALTIES = (10.0, 1_000.0)
 SMALLEST = 0.01
 """Least that is predicted of a track, as a share of its mean."""

@@ -15,7 +15,7 @@ from pipeline_lib.evaluation.task import evaluate_task
 from pipeline_lib.finetuning.examples import Target, as_lists, write_examples
 from tests.evaluation.tasks import examples, write_stats
 
-SETTINGS = EvaluationConfig(bootstrap_samples=100, cnn_bases=2_500_000)
+SETTINGS = EvaluationConfig(bootstrap_samples=100, cnn_bases=4_000_000)
 BASES = Target("bases", ("neither", "donor"), bin=1, units=300)
 TRACKS = Target("tracks", ("GC", "noise"), bin=20, units=15)
 
@@ -64,17 +64,18 @@ def test_baselines_are_ranked_by_what_they_can_see(target, tmp_path):
         assert scores["constant"][headline]["value"] == pytest.approx(share)
         assert scores["kmer"][headline]["value"] > 0.9
         assert scores["kmer"]["top_k"]["value"] > 0.8
-        assert scores["cnn"][headline]["value"] > 0.7
+        assert scores["cnn"][headline]["value"] > 0.9
         assert np.sum(scores["cnn"]["confusion"]) == sum(sites.values())
     else:
         assert scores["constant"][headline]["value"] is None
         for family in ("kmer", "cnn"):
-            assert scores[family]["by_name"]["GC"]["pearson"]["value"] > 0.9
+            assert scores[family]["by_name"]["GC"]["pearson"]["value"] > 0.8
             assert abs(scores[family]["by_name"]["noise"]["pearson"]["value"]) < 0.3
             loss, known = (scores[f]["by_name"]["GC"]["poisson_nll"] for f in (family, "constant"))
             assert loss["value"] < known["value"]
-    value = scores["kmer"][headline]
-    assert value["low"] < value["value"] < value["high"]
+    for metric in (headline, "mcc" if target.kind == "bases" else "r2"):
+        value = scores["kmer"][metric]
+        assert value["low"] <= value["value"] <= value["high"]
     shown = pd.read_parquet(tmp_path / "a.parquet")
     assert {"constant", "kmer", "cnn"} <= set(shown.columns)
 

@@ -107,7 +107,7 @@ def make_examples(target, count=160, seed=0):
 def tune(model, examples, folder, **changes):
     folder.mkdir(parents=True)
     write_examples(folder / "examples.parquet", examples)
-    settings = toys.make_task(**{"class_weights": "none", "epochs": 8, "batch_size": 8, **changes})
+    settings = toys.make_task(**{"class_weights": "none", "epochs": 6, "batch_size": 8, **changes})
     run = folder / "model" / "task" / "run"
     finetune(model, folder / "examples.parquet", run, settings, init="scratch", seed=1, threads=1)
     return run
