@@ -57,7 +57,8 @@ def test_a_lost_node_is_replaced(slurm: Cluster, new_toy: NewToy) -> None:
     lost = psutil.Process(slurm.pid("n2"))
     steps = [process for process in psutil.process_iter(["cmdline"])
              if "slurmstepd" in " ".join(process.info["cmdline"] or [])]  # fmt: skip
-    for process in [lost, *(child for step in steps for child in step.children(True)), *steps]:
+    work = [child for step in steps for child in step.children(True)]
+    for process in [lost, *steps, *work]:  # nobody is left who could report the end of the work
         process.kill()
     slurm.ask("scontrol", "update", "nodename=n2", "state=down", "reason=lost")
     slurm.script("start", "n2")
