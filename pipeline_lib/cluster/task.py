@@ -7,6 +7,7 @@ SLURM job by submitit, with a :class:`Task` to call.
 import logging
 import os
 import pickle
+import random
 import signal
 import socket
 import sys
@@ -155,7 +156,8 @@ def join_others(resolve: Callable[[str, None], object] = socket.getaddrinfo) -> 
     from submitit import JobEnvironment
     from submitit.helpers import TorchDistributedEnvironment
 
-    os.environ.pop("MASTER_PORT", None)
+    start = os.environ.get("SLURM_RESTART_COUNT", "0")
+    os.environ["MASTER_PORT"] = str(port_of(os.environ["SLURM_JOB_ID"], start))
     TorchDistributedEnvironment().export(set_cuda_visible_devices=False, overwrite=True)
     if JobEnvironment().num_tasks == 1:
         return
@@ -166,6 +168,14 @@ def join_others(resolve: Callable[[str, None], object] = socket.getaddrinfo) -> 
         address = os.environ.get("SLURM_LAUNCH_NODE_IPADDR")
         if address:
             os.environ["MASTER_ADDR"] = address
+
+
+def port_of(job: str, start: str) -> int:
+    """Return the port at which the processes of a job meet, another one at each start.
+
+    It lies below the ports that Linux gives to connections, of which one or other is always taken.
+    """
+    return random.Random(f"{job} {start}").randrange(20_000, 32_768)
 
 
 def again_note(folder: Path, job: str) -> Path:

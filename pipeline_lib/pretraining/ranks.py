@@ -4,7 +4,9 @@ Every process runs the same program and holds a share of each batch. Small numbe
 through the CPU, gradients through what is fastest between the devices.
 """
 
+import logging
 import os
+import re
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,8 +20,11 @@ import torch.distributed as dist
 from numpy.typing import NDArray
 
 from pipeline_lib.errors import TrainingError
+from pipeline_lib.stopping import TryAgain
 
 T = TypeVar("T")
+logger = logging.getLogger(__name__)
+TAKEN = re.compile("EADDRINUSE|already in use")
 CPU = torch.device("cpu")
 JOIN_MINUTES = 10
 """How long processes wait for the others to start: jobs of a node or two may be slow to come up."""
@@ -87,6 +92,8 @@ def joined(stall_minutes: float) -> Iterator[Ranks]:
     ------
     TrainingError
         If the others do not come, or cannot be found.
+    TryAgain
+        If another program has taken the port since the launcher chose it.
     """
     count, number = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
     device = _device(int(os.environ.get("LOCAL_RANK", 0)))
@@ -113,6 +120,9 @@ def joined(stall_minutes: float) -> Iterator[Ranks]:
             init_method=f"tcp://{host}:{port}",
         )  # fmt: skip
     except (RuntimeError, ValueError) as error:
+        if TAKEN.search(str(error)):
+            logger.warning("port %s is taken by another program: to be started with another", port)
+            raise TryAgain from error
         raise TrainingError(
             f"process {number} of {count} could not join the others at {host}:{port} ({error})"
         ) from error

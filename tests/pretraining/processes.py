@@ -33,7 +33,7 @@ def run(count: int, function: Callable[..., None], *arguments: Any) -> list[int 
     """Run a function in so many processes; return their exit codes."""
     processes = start(count, function, *arguments)
     for process in processes:
-        process.join(120)
+        process.join(400)
         if process.is_alive():
             process.kill()
             process.join()

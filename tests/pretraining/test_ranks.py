@@ -1,12 +1,14 @@
 """Processes find each other, and say what is wrong if they do not."""
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from pipeline_lib.errors import TrainingError
 from pipeline_lib.pretraining.ranks import Ranks, joined
+from pipeline_lib.stopping import TryAgain
 from tests.pretraining import processes
 
 
@@ -42,6 +44,20 @@ def test_a_machine_that_cannot_be_found_is_named(monkeypatch: pytest.MonkeyPatch
         with joined(1.0):
             pass
     assert os.environ["RANK"] == "1"
+
+
+def test_a_port_that_is_taken_asks_for_another_start(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        names = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        for name, value in names.items():
+            monkeypatch.setenv(name, value)
+        with pytest.raises(TryAgain):  # noqa: SIM117
+            with joined(1.0):
+                pass
+    assert f"port {port} is taken" in caplog.text
 
 
 def test_shares_of_a_batch_are_equal_to_within_one() -> None:
