@@ -108,6 +108,9 @@ TASK_TYPES: dict[str, type[Task]] = {
 }
 """The settings class of each type of task."""
 
+TAKEN = frozenset({"embeddings", "pretraining", "variants", "zero"})
+"""Names of other results in the folders where those of tasks are."""
+
 _PARSER: TypeAdapter[AnyTask] = TypeAdapter(AnyTask)
 
 
@@ -125,3 +128,13 @@ class FinetuningConfig(FinetuningSettings):
     @classmethod
     def _spread(cls, section: Any) -> Any:
         return spread_defaults(section, "tasks")
+
+    @model_validator(mode="after")
+    def _names(self) -> Self:
+        taken = sorted(TAKEN & self.tasks.keys())
+        if taken:
+            raise ValueError(
+                f"a task cannot be called {taken[0]!r}: results of that name are of something "
+                "else; call it, for example, " + repr(f"{taken[0]}_task")
+            )
+        return self

@@ -255,7 +255,10 @@ def _check_dense(part: Examples, split: str, path: Path) -> None:
 def _remedy(examples: Examples, split: str) -> str:
     if (examples.table["contig"] == "").all():
         return f"give the task more examples, or let a larger share of them be {split} examples"
-    return "hold out other or more contigs in the task's `holdouts`"
+    return (
+        "hold out other or more contigs in the task's `holdouts`; or, if it has none and splits are "
+        f"drawn, let a larger share of the examples be {split} examples"
+    )
 
 
 def _stacked(column: pd.Series, width: int) -> NDArray[np.float32]:

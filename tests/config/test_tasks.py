@@ -142,6 +142,13 @@ def test_an_unknown_task_names_the_nearest(demo: Values, presets: Path, tmp_path
     assert "write 'promoters'" in text and "or add config/tasks/promoter.yaml" in text
 
 
+@pytest.mark.parametrize("name", ["pretraining", "zero"])
+def test_names_of_other_results_are_refused(demo: Values, tmp_path: Path, name: str) -> None:
+    demo["finetuning"]["tasks"] = {name: {"type": "table", "file": "a.csv"}}
+    demo["run"]["tasks"] = [name]
+    assert f"a task cannot be called {name!r}" in error_of(demo, tmp_path)
+
+
 def test_files_of_a_task(
     root: Path, demo: Values, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

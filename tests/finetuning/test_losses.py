@@ -61,6 +61,12 @@ def test_a_head_that_knows_nothing_gives_the_frequencies_of_labels():
     np.testing.assert_allclose(objective.scores(outputs.detach())[0], [1 / 4, 1 / 2])
     plain = objective_of(toys.LABELS, truth)
     np.testing.assert_array_equal(plain.weights, [1, 1])
+    # A fixed weight, as some publish: an example of a label counts three times.
+    fixed = objective_of(toys.LABELS, truth, label_weights=3.0)
+    thrice = np.concatenate([truth, *[np.where(truth == 1, truth, np.nan)] * 2])
+    given = torch.tensor([[0.3, -1.0]])
+    expected = plain.loss(given.repeat(15, 1), thrice)
+    assert float(fixed.loss(given.repeat(5, 1), truth)) == pytest.approx(float(expected))
 
 
 @pytest.mark.parametrize("name", ["labels", "numbers"])

@@ -28,7 +28,7 @@ rule finetuning_examples:
     benchmark:
         "results/benchmarks/finetuning/datasets/{task}.tsv"
     resources:
-        mem_mb=2000,
+        mem_mb=4000,
         runtime=60,
     params:
         settings=lambda w: task_examples(w.task),
