@@ -256,8 +256,8 @@ def _remedy(examples: Examples, split: str) -> str:
     if (examples.table["contig"] == "").all():
         return f"give the task more examples, or let a larger share of them be {split} examples"
     return (
-        "hold out other or more contigs in the task's `holdouts`; or, if it has none and splits are "
-        f"drawn, let a larger share of the examples be {split} examples"
+        "hold out other or more contigs in the `holdouts` of the task; or, where splits are drawn, "
+        f"let a larger share of the examples be {split} examples"
     )
 
 
