@@ -250,6 +250,7 @@ def _dots(axis: Axes, rows: Sequence[Row]) -> None:
     axis.set_ylim(len(labels) - 0.5, -0.5)
     axis.grid(axis="x", color=LIGHT, linewidth=0.6)
     axis.set_axisbelow(True)
+    axis.locator_params(axis="x", nbins=4)
 
 
 def _chance(axis: Axes, label: str) -> None:
