@@ -164,9 +164,11 @@ def encode_sequence(
         last = max(len(sequence) - overlap, 0)
         sequence = " ".join(sequence[i : i + overlap] for i in range(last + 1))
     encoding = tokenizer.encode(sequence, add_special_tokens=False)
-    step = overlap + 1
-    starts = [start // step for start, _ in encoding.offsets]
-    return list(encoding.ids), starts
+    if overlap:
+        return list(encoding.ids), [start // (overlap + 1) for start, _ in encoding.offsets]
+    # A token begins where the one before ends: of a gap, only the last N has the token's own place.
+    ends = [end for _, end in encoding.offsets]
+    return list(encoding.ids), [0, *ends[:-1]][: len(ends)]
 
 
 def overlap_of(path: Path) -> int:
