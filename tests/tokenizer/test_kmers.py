@@ -15,6 +15,7 @@ from transformers import AutoTokenizer
 from pipeline_lib.config.tokenizer import Tokenizer
 from pipeline_lib.tokenizer.encode import SentenceEncoder, encode_sequence, write_tokenizer_files
 from pipeline_lib.tokenizer.kmers import kmer_tokenizer, kmer_words
+from pipeline_lib.tokenizer.vocabulary import GAP_TOKEN
 
 KINDS = {
     "nucleotide": {"kind": "nucleotide"},
@@ -110,6 +111,24 @@ def test_the_fast_way_gives_the_plain_ids(encoders, name) -> None:
             if "N" * 10 not in sentence and encoder.vocabulary.unk not in found:
                 lengths = encoder.vocabulary.lengths[found]
                 assert starts == (np.cumsum(lengths) - lengths).tolist()
+
+    check()
+
+
+@pytest.mark.parametrize("name", ["kmer-1", "kmer-3", "kmer-6"])
+def test_a_gap_begins_with_its_first_n(encoders, name) -> None:
+    _, plain = encoders[name]
+    pieces = st.tuples(st.text("ACGT", min_size=1, max_size=9), st.integers(0, 25))
+
+    @settings(max_examples=50, deadline=None)
+    @given(st.integers(0, 25), st.lists(pieces, min_size=1, max_size=4))
+    def check(first: int, rest: list[tuple[str, int]]) -> None:
+        text = "N" * first + "".join(letters + "N" * count for letters, count in rest)
+        found, starts = encode_sequence(plain, text)
+        for token, start, end in zip(found, starts, [*starts[1:], len(text)], strict=True):
+            word = text[start:end]
+            gap = len(word) >= 10 and set(word) == {"N"}
+            assert plain.id_to_token(token) == (GAP_TOKEN if gap else word)
 
     check()
 
