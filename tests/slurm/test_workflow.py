@@ -154,13 +154,16 @@ def test_runs_that_meet_everything_end_with_the_same_weights(
     assert max(waiting) < 200e6
     print(f"the waiting processes: {max(waiting) / 1e6:.0f} MB")
 
-    # Started anew each time before anything else: a node lost while a job is started holds the job.
-    slurm.ask("scancel", "--signal=USR2", tiny.job)  # as before a time limit
-    eventually(lambda: restarts(slurm, tiny.job) >= 1, "the first start after the signal")
-    tiny.goes_on()
-    slurm.ask("scontrol", "requeue", tiny.job)
-    eventually(lambda: restarts(slurm, tiny.job) >= 2, "the start after the requeue")
-    tiny.goes_on()
+    # It runs again each time before anything else: a node lost under a job that is being ended or
+    # started makes SLURM hold the job.
+    for command in (("scancel", "--signal=USR2"), ("scontrol", "requeue")):  # time limit, requeue
+        before = log.read_text().count(f"job {tiny.job} runs")
+        slurm.ask(*command, tiny.job)
+        eventually(
+            lambda: log.read_text().count(f"job {tiny.job} runs") > before,  # noqa: B023
+            "the job again",
+        )
+        tiny.goes_on()
     node = slurm.ask("squeue", "-h", "-j", tiny.job, "-o", "%N").strip()
     slurm.ask("scontrol", "update", f"nodename={node}", "state=down", "reason=lost")
     eventually(lambda: slurm.back(node), "the node")
