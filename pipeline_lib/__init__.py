@@ -1,7 +1,7 @@
 """dnalm: from a genome to an evaluated DNA language model.
 
 One package per stage, in the order in which data flows:
-genome, corpus, tokenizer, shards, pretraining, finetuning, evaluation, report.
+genome, corpus, tokenizer, shards, pretraining, finetuning, evaluation, application, report.
 """
 
 import os
@@ -20,5 +20,6 @@ STAGES = (
     "pretraining",
     "finetuning",
     "evaluation",
+    "application",
     "report",
 )

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from pydantic import Field, model_validator
 
+from pipeline_lib.config.application import ApplicationConfig
 from pipeline_lib.config.base import Name, Section
 from pipeline_lib.config.corpus import Corpus, CorpusConfig, with_all_assemblies
 from pipeline_lib.config.evaluation import EvaluationConfig
@@ -46,6 +47,9 @@ class Config(Section):
     finetuning: FinetuningConfig = Field(FinetuningConfig(), description="Tasks.")
     evaluation: EvaluationConfig = Field(
         EvaluationConfig(), description="Scores, baselines, intervals."
+    )
+    application: ApplicationConfig = Field(
+        ApplicationConfig(), description="What trained models are put to."
     )
     report: ReportConfig = Field(ReportConfig(), description="The report page.")
 
