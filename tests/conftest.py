@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pipeline_lib.config.genome import Assembly
+from pipeline_lib.genome import prepare_annotation, prepare_genome
+
 # How fast the machine is, is not what is tested.
 settings.register_profile("dnalm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("dnalm")
@@ -47,4 +50,14 @@ def shared() -> Path:
     folder = Path(os.environ.get("DNALM_SHARED", ROOT.parent / "shared"))
     if not (folder / "data" / "README.md").exists():
         pytest.skip(f"reference data not found at {folder}; set DNALM_SHARED to its folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def yeast(resources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the prepared yeast genome with its annotation."""
+    folder = tmp_path_factory.mktemp("yeast") / "S288C"
+    source = resources / "S288C_R64-2-1.fa.gz"
+    prepare_genome(source, folder, Assembly(path=str(source)), name="S288C")
+    prepare_annotation(resources / "S288C_R64-1-1.99.gff3.gz", folder)
     return folder

@@ -119,9 +119,7 @@ class SequenceClassifier(nn.Module):
         if self.pooling == "cls" and not self.causal:
             return hidden[:, 0]
         if self.pooling in ("cls", "last"):
-            last = hidden.new_full((len(hidden),), hidden.shape[1] - 1, dtype=torch.long)
-            last = last if mask is None else mask.sum(dim=1) - 1
-            return hidden[torch.arange(len(hidden), device=hidden.device), last]
+            return at_end(hidden, mask)
         if self.query is not None:
             return self._attended(hidden, mask)
         if mask is None:
@@ -150,3 +148,10 @@ class SequenceClassifier(nn.Module):
             scores = scores.masked_fill(~mask, -torch.inf)
         weights = scores.softmax(dim=1).to(hidden.dtype)
         return (weights[..., None] * hidden).sum(dim=1)  # type: ignore[no-any-return]
+
+
+def at_end(hidden: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the vector of each sequence's last token; (batch, width) of (batch, length, width)."""
+    if mask is None:
+        return hidden[:, -1]
+    return hidden[torch.arange(len(hidden), device=hidden.device), mask.sum(dim=1) - 1]

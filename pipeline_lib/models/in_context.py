@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from pipeline_lib.errors import InputError
 from pipeline_lib.models.causal import CausalLanguageModel
+from pipeline_lib.models.classifier import at_end
 from pipeline_lib.models.hyena_language import HyenaLanguageModel
 
 
@@ -60,7 +61,4 @@ class InContextClassifier(nn.Module):
             Not heeded: the same arguments as other classifiers have.
         """
         hidden = self.model.encoder(tokens, mask)  # (batch, length, width)
-        last = hidden.new_full((len(hidden),), hidden.shape[1] - 1, dtype=torch.long)
-        last = last if mask is None else mask.sum(dim=1) - 1
-        at_end = hidden[torch.arange(len(hidden), device=hidden.device), last]
-        return self.model.scores(at_end)[:, self.labels].float()
+        return self.model.scores(at_end(hidden, mask))[:, self.labels].float()

@@ -47,16 +47,6 @@ def random_dna() -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def yeast(resources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the prepared yeast genome with its annotation."""
-    folder = tmp_path_factory.mktemp("yeast") / "S288C"
-    source = resources / "S288C_R64-2-1.fa.gz"
-    prepare_genome(source, folder, Assembly(path=str(source)), name="S288C")
-    prepare_annotation(resources / "S288C_R64-1-1.99.gff3.gz", folder)
-    return folder
-
-
-@pytest.fixture(scope="session")
 def sites(yeast: Path, make_task, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of the examples of the demo."""
     folder = tmp_path_factory.mktemp("tis")

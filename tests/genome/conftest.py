@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pipeline_lib.config.genome import Assembly
-from pipeline_lib.genome import prepare_annotation, prepare_genome
+from pipeline_lib.genome import prepare_genome
 
 NOBODY = 65534
 
@@ -60,16 +60,6 @@ def prepare(tmp_path: Path, assembly: Callable[..., Assembly]) -> Callable[..., 
         return tmp_path / "prepared"
 
     return make
-
-
-@pytest.fixture(scope="session")
-def yeast(resources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder of the prepared yeast genome with its annotation."""
-    folder = tmp_path_factory.mktemp("yeast") / "S288C"
-    source = resources / "S288C_R64-2-1.fa.gz"
-    prepare_genome(source, folder, Assembly(path=str(source)), name="S288C")
-    prepare_annotation(resources / "S288C_R64-1-1.99.gff3.gz", folder)
-    return folder
 
 
 @pytest.fixture
