@@ -1,0 +1,290 @@
+"""What pretrained models say of variants: likelihood ratios, and how far embeddings move."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pipeline_lib.application.scoring.tokens import Tokens, WindowTokens, changed_tokens
+from pipeline_lib.application.scoring.windows import Pair, Reading
+from pipeline_lib.finetuning.training import preferred_device
+from pipeline_lib.models.build import LanguageModel
+from pipeline_lib.pretraining.folder import load_language_model
+from pipeline_lib.tokenizer.vocabulary import Vocabulary
+
+Array = NDArray[np.float64]
+ROUNDS = 16
+"""Changed tokens are hidden one after another; of more than these, every 16th at once."""
+CELLS = 1 << 22
+"""Logits that are normalised at a time: 32 MB."""
+
+
+@dataclass
+class Hidden:
+    """Inputs with hidden tokens, and the tokens whose probability is asked for there.
+
+    Attributes
+    ----------
+    rows
+        Tokens of each input, hidden ones replaced.
+    row, place, token, owner, weight
+        For each probability: the input, the index in it, the token, which sum log2 p is added
+        to, and times what.
+    """
+
+    rows: list[Tokens] = field(default_factory=list)
+    row: list[int] = field(default_factory=list)
+    place: list[int] = field(default_factory=list)
+    token: list[int] = field(default_factory=list)
+    owner: list[int] = field(default_factory=list)
+    weight: list[float] = field(default_factory=list)
+
+    def ask(self, row: int, place: int, token: int, owner: int, weight: float) -> None:
+        """Ask for the probability of a token at a place of an input."""
+        for values, value in zip(
+            (self.row, self.place, self.token, self.owner, self.weight),
+            (row, place, token, owner, weight),
+            strict=True,
+        ):
+            values.append(value)  # type: ignore[attr-defined]
+
+
+class LanguageScorer:
+    """A pretrained model as a judge of variants.
+
+    Parameters
+    ----------
+    model
+        Model folder.
+    window
+        Bases of a window; 0: as many as fit into the context, up to 2,048.
+    embedding
+        Also tell how far the mean of the hidden vectors moves.
+    batch_tokens
+        Most tokens read at a time; more on a GPU are faster.
+
+    Attributes
+    ----------
+    windows
+        How windows are cut and encoded.
+    """
+
+    outputs: tuple[str, ...] = ()
+
+    def __init__(
+        self, model: Path, *, window: int = 0, embedding: bool = True, batch_tokens: int = 4_096
+    ) -> None:
+        network, architecture = load_language_model(model)
+        self.device = preferred_device()
+        self.network: LanguageModel = network.to(self.device).eval()
+        self.windows = WindowTokens.of(
+            network, model / "tokenizer.json", architecture.input_length, window
+        )
+        self.embedding, self.batch_tokens = embedding, batch_tokens
+
+    def score(self, pairs: list[Pair]) -> dict[str, Array]:
+        """Return the scores of variants.
+
+        Parameters
+        ----------
+        pairs
+            As :meth:`WindowTokens.pair` gives them.
+
+        Returns
+        -------
+        dict
+            ``LLR``: log2 of the likelihood of the alternative over that of the reference;
+            ``COSINE`` and ``L2``: distance of the mean hidden vectors of both windows. Each the
+            mean of both strands, with their absolute difference as ``..._SPREAD``; shape
+            (variants,).
+        """
+        sides = [reading for pair in pairs for reading in pair]
+        distinct = {reading: number for number, reading in enumerate(dict.fromkeys(sides))}
+        own = list(distinct)
+        values: dict[str, Array] = {}
+        read: dict[bytes, int] = {}
+        if self.network.causal or self.embedding:
+            texts = (t for r in own for t in (r.reference, r.alternative))
+            read = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+        pooled, likelihood = self._read(list(read))
+        first = np.array([read.get(r.reference, 0) for r in own], dtype=np.int64)
+        second = np.array([read.get(r.alternative, 0) for r in own], dtype=np.int64)
+        if self.network.causal:
+            values["LLR"] = likelihood[second] - likelihood[first]
+        else:
+            values["LLR"] = self._hidden_ratios(own)
+        if self.embedding:
+            values["COSINE"], values["L2"] = _distances(pooled[first], pooled[second])
+        index = np.array([distinct[reading] for reading in sides], dtype=np.int64).reshape(-1, 2)
+        return strands({name: found[index] for name, found in values.items()})
+
+    def _hidden_ratios(self, sides: list[Reading]) -> Array:
+        """Return log2 p(alternative) - log2 p(reference) of a masked model; (readings,)."""
+        asked = Hidden()
+        seen: dict[tuple[bytes, int], int] = {}
+        tokens = self.windows.encode([t for r in sides for t in (r.reference, r.alternative)])
+        for owner, reading in enumerate(sides):
+            pair = tokens[2 * owner], tokens[2 * owner + 1]
+            if reading.reference == reading.alternative:
+                continue
+            if self.windows.word and reading.removed == reading.added == 1:
+                self._ask_word(asked, seen, owner, reading, pair)
+            else:
+                self._ask_changed(asked, owner, reading, pair)
+        return self._hidden_sums(asked, len(sides))
+
+    def _ask_word(
+        self,
+        asked: Hidden,
+        seen: dict[tuple[bytes, int], int],
+        owner: int,
+        reading: Reading,
+        pair: tuple[Tokens, Tokens],
+    ) -> None:
+        """Hide the word that holds a base; all alternatives at a place share the input."""
+        vocabulary, word = self.windows.vocabulary, self.windows.word
+        place = reading.place // word
+        if vocabulary.overlap:
+            place = min(max(reading.place - word // 2, 0), len(pair[0]) - 1)
+        key = reading.reference, place
+        if key not in seen:
+            seen[key] = len(asked.rows)
+            asked.rows.append(hide(pair[0], np.array([place]), vocabulary))
+        for tokens, sign in zip(pair, (-1.0, 1.0), strict=True):
+            asked.ask(seen[key], place, int(tokens[place]), owner, sign)
+
+    def _ask_changed(
+        self, asked: Hidden, owner: int, reading: Reading, pair: tuple[Tokens, Tokens]
+    ) -> None:
+        """Hide what one window has and the other has not."""
+        vocabulary = self.windows.vocabulary
+        starts = [self.windows.starts(tokens) for tokens in pair]
+        flags = changed_tokens(reading, starts[0], pair[0], starts[1], pair[1])
+        for tokens, changed, sign in zip(pair, flags, (-1.0, 1.0), strict=True):
+            places = np.flatnonzero(changed)
+            for number in range(min(ROUNDS, len(places))):
+                # Of words that overlap each base is told as often as it has words.
+                own, weight = places[number::ROUNDS], sign / (vocabulary.overlap + 1)
+                asked.rows.append(hide(tokens, own, vocabulary))
+                for place in own.tolist():
+                    row = len(asked.rows) - 1
+                    asked.ask(row, place, int(tokens[place]), owner, weight)
+
+    @torch.inference_mode()
+    def _hidden_sums(self, asked: Hidden, owners: int) -> Array:
+        vocabulary = self.windows.vocabulary
+        row, place, token, owner = (
+            np.array(values, dtype=np.int64)
+            for values in (asked.row, asked.place, asked.token, asked.owner)
+        )
+        bits = np.zeros(len(row))
+        # Requests stand in the order of the inputs but for alternatives that share one.
+        order = np.argsort(row, kind="stable")
+        bounds = np.searchsorted(row[order], np.arange(len(asked.rows) + 1))
+        for batch in batches([len(tokens) for tokens in asked.rows], self.batch_tokens):
+            hidden = self._encode([asked.rows[index] for index in batch], end=True)
+            chosen = [order[bounds[index] : bounds[index + 1]] for index in batch]
+            line = np.repeat(np.arange(len(batch)), [len(part) for part in chosen])
+            some = np.concatenate(chosen)
+            at = torch.from_numpy(place[some] + 1).to(self.device)
+            vectors = hidden[torch.from_numpy(line).to(self.device), at]
+            bits[some] = self._log2(vectors, token[some], vocabulary)
+        sums = np.bincount(owner, bits * np.array(asked.weight), minlength=owners)
+        return sums.astype(np.float64)  # of whole numbers where nothing is asked
+
+    @torch.inference_mode()
+    def _read(self, texts: list[bytes]) -> tuple[Array, Array]:
+        """Return the mean hidden vector of each window, and of a causal model its log2 p."""
+        pooled = np.zeros((max(len(texts), 1), self.network.encoder.width))
+        likelihood = np.zeros(max(len(texts), 1))
+        tokens = self.windows.encode(texts)
+        for batch in batches([len(one) for one in tokens], self.batch_tokens):
+            rows = [tokens[index] for index in batch]
+            hidden = self._encode(rows, end=not self.network.causal)
+            sizes = torch.tensor([len(one) for one in rows], device=self.device)
+            within = torch.arange(hidden.shape[1], device=self.device)[None] - 1
+            own = ((within >= 0) & (within < sizes[:, None]))[..., None]
+            means = torch.where(own, hidden, 0).sum(1, dtype=torch.float64) / sizes[:, None]
+            pooled[batch] = means.cpu().numpy()
+            if self.network.causal:
+                # What stands at a token tells of the next one.
+                asked = (within + 1 < sizes[:, None]).cpu()
+                found = self._log2(hidden[asked.to(self.device)], np.concatenate(rows),
+                                   self.windows.vocabulary)  # fmt: skip
+                owner = np.repeat(np.arange(len(rows)), [len(one) for one in rows])
+                likelihood[batch] = np.bincount(owner, found, minlength=len(rows))
+        return pooled, likelihood
+
+    def _encode(self, rows: list[Tokens], *, end: bool) -> torch.Tensor:
+        """Return hidden vectors of [CLS], tokens and, with ``end``, [SEP]; (rows, length, w)."""
+        vocabulary = self.windows.vocabulary
+        width = max(len(tokens) for tokens in rows) + 1 + end
+        inputs = np.full((len(rows), width), vocabulary.pad, dtype=np.int64)
+        inputs[:, 0] = vocabulary.cls
+        shown = np.zeros(inputs.shape, dtype=bool)
+        for line, tokens in enumerate(rows):
+            inputs[line, 1 : len(tokens) + 1] = tokens
+            if end:
+                inputs[line, len(tokens) + 1] = vocabulary.sep
+            shown[line, : len(tokens) + 1 + end] = True
+        mask = None if shown.all() else torch.from_numpy(shown).to(self.device)
+        hidden: torch.Tensor = self.network.encoder(torch.from_numpy(inputs).to(self.device), mask)
+        return hidden
+
+    def _log2(self, vectors: torch.Tensor, tokens: Tokens, vocabulary: Vocabulary) -> Array:
+        """Return log2 p, over ordinary tokens, of a token at each hidden vector."""
+        found = np.empty(len(tokens))
+        step = max(1, CELLS // len(vocabulary))
+        for start in range(0, len(tokens), step):
+            logits = self.network.scores(vectors[start : start + step])[:, vocabulary.first :]
+            column = torch.from_numpy(tokens[start : start + step] - vocabulary.first)
+            known = torch.log_softmax(logits.double(), dim=1)
+            chosen = known.gather(1, column.clamp(min=0).to(self.device)[:, None])[:, 0]
+            found[start : start + step] = chosen.cpu().numpy() / np.log(2)
+        return np.where(tokens >= vocabulary.first, found, 0.0)
+
+
+def hide(tokens: Tokens, places: Tokens, vocabulary: Vocabulary) -> Tokens:
+    """Return tokens of which some, and all that share bases with them, are hidden."""
+    found = tokens.copy()
+    reach = np.arange(-vocabulary.overlap, vocabulary.overlap + 1)
+    gone = (places[:, None] + reach).ravel()
+    found[gone[(gone >= 0) & (gone < len(tokens))]] = vocabulary.mask
+    return found
+
+
+def batches(lengths: list[int], most: int) -> list[list[int]]:
+    """Return the numbers of inputs of like length, of about so many tokens with padding."""
+    order = np.argsort([-length for length in lengths], kind="stable").tolist()
+    found, first = [], 0
+    while first < len(order):
+        size = max(1, most // (lengths[order[first]] + 2))
+        found.append(order[first : first + size])
+        first += size
+    return found
+
+
+def strands(values: dict[str, Array]) -> dict[str, Array]:
+    """Return the mean of both strands and their absolute difference.
+
+    Parameters
+    ----------
+    values
+        Shape (variants, 2, ...).
+    """
+    found = {}
+    for name, both in values.items():
+        found[name] = both.mean(axis=1)
+        found[f"{name}_SPREAD"] = np.abs(both[:, 0] - both[:, 1])
+    return found
+
+
+def _distances(first: Array, second: Array) -> tuple[Array, Array]:
+    """Return cosine and Euclidean distance of vectors; each (n,)."""
+    one, other = (side / np.linalg.norm(side, axis=1, keepdims=True).clip(1e-12)
+                  for side in (first, second))  # fmt: skip
+    # 1 - cos of unit vectors, exact also where they hardly differ.
+    cosine = ((one - other) ** 2).sum(axis=1) / 2
+    return cosine, np.linalg.norm(first - second, axis=1)
