@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline_lib import __version__
-from pipeline_lib.cli import config, models
+from pipeline_lib.cli import config, explaining, haplotypes, models, scoring, serving
 from pipeline_lib.errors import DnalmError
 
 app = typer.Typer(
@@ -18,9 +18,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(config.app, name="config")
+app.add_typer(haplotypes.app, name="haplotypes")
 app.command("models")(models.list_models)
+app.command("score")(scoring.score)
 app.command("import")(models.import_folder)
 app.command("export")(models.export_folder)
+app.command("explain")(explaining.explain)
+app.command("serve")(serving.serve)
 
 
 @app.command()
