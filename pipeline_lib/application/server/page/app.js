@@ -1,0 +1,373 @@
+// The page: asks the server, keeps what was mutated, shows and downloads it.
+// Text of others (names of records, models, tracks) is only ever set as text, never as HTML.
+
+import { Plot, shown } from "/plot.js";
+
+const by = (id) => document.getElementById(id);
+const BASES = ["A", "C", "G", "T"];
+const PAIRS = { A: "T", C: "G", G: "C", T: "A", N: "N" };
+const MOST_TRACKS = 12;
+const EXAMPLE = ">example\n" +
+  "TTGACCATAATCGGCTTAACGTCCGATTCAAGGCTTTACGGAACTCTTAGCGTATCCAGATTTGCACTAAGGTC\n" +
+  "ACCTTGGAATACTCAAGCAATAACAAAATGTCTGGTAAGCCAGTTTTGCAGGCTCTTATCCGAGATCTGTTAAC\n" +
+  "CGGTTACAGAACCTTCGATGTTAAGTATCCTGGGCATATTCGGACTCAATCGGCCATACATTGCGATAAACTTG\n" +
+  "TCTAGGACCTATAAAAAATGTCAAGAGGTTCTGCTGAAGAATTGCCATGGACTGTCAAACTAGCTCGTTGGATC\n" +
+  "AGCTCATTGGCTACGATTCAGAATCCTTAGCCATGGTTCAACGTAACTTGGCCTATTAGACGATC";
+
+let about = { models: [], genome: null, limits: {} };
+let state = null; // name, start, original, sequence, tracks, history
+let asking = null; // what can be called off
+let mutating = null; // what must not be
+const plot = new Plot(by("plot"), pickBase, readOut);
+
+function make(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key in made && typeof value !== "string") made[key] = value;
+    else made.setAttribute(key, value);
+  }
+  made.append(...children.filter((child) => child !== null));
+  return made;
+}
+
+function say(text, bad = false) {
+  by("message").textContent = text;
+  by("message").classList.toggle("bad", bad);
+  if (bad) by("message").scrollIntoView({ block: "nearest" });
+}
+
+async function ask(path, question) {
+  asking?.abort();
+  const own = new AbortController();
+  asking = own;
+  by("plot").classList.add("busy");
+  try {
+    const options = question
+      ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(question) }
+      : {};
+    const answer = await fetch(path, { ...options, signal: own.signal });
+    const content = await answer.json().catch(() => ({ error: "The server's answer is not understood." }));
+    if (!answer.ok) throw new Error(content.error);
+    return content;
+  } finally {
+    if (asking === own) { asking = null; by("plot").classList.remove("busy"); }
+  }
+}
+
+// Runs what a button does; a failure is a sentence, and what was called off is silent.
+async function run(work) {
+  try {
+    await work();
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    say(error instanceof TypeError ? `The server cannot be reached (${error.message}).` : error.message, true);
+  }
+}
+
+// ---------------------------------------------------------------- models
+
+function listModels() {
+  for (const model of about.models) {
+    const check = make("input", { type: "checkbox", checked: true, "data-model": model.name });
+    const many = model.outputs.length > 1;
+    const outputs = many ? outputList(model) : null;
+    by("models").append(make("div", { class: "model" }, make("label", {}, check, ` ${model.name}`), outputs));
+    by("says").append(make("li", {}, make("b", {}, model.name), `: ${model.says}`));
+  }
+  by("genome").hidden = !about.genome;
+  if (about.genome) {
+    const [first] = Object.entries(about.genome.contigs);
+    const end = Math.min(first[1], 1500);
+    by("region").placeholder = `${first[0]}:${Math.max(end - 599, 1)}-${end}`;
+    const names = Object.keys(about.genome.contigs).slice(0, 4).join(", ");
+    by("contigs").textContent = `${about.genome.count} contigs: ${names}${about.genome.count > 4 ? ", …" : ""}`;
+  }
+}
+
+function outputList(model) {
+  const list = make("div", { class: "outputs" });
+  for (const output of model.outputs) {
+    const check = make("input", { type: "checkbox", checked: model.shown.includes(output),
+      "data-of": model.name, "data-output": output });
+    list.append(make("label", {}, check, ` ${output}`));
+  }
+  const summary = make("summary", {}, `${model.outputs.length} tracks`);
+  const details = make("details", {}, summary);
+  if (model.outputs.length > 8) {
+    const search = make("input", { type: "search", placeholder: "find a track", "aria-label": "Find a track" });
+    search.addEventListener("input", () => {
+      const wanted = search.value.toLowerCase();
+      for (const label of list.children) label.hidden = !label.textContent.toLowerCase().includes(wanted);
+    });
+    details.append(search);
+  }
+  details.append(list);
+  return details;
+}
+
+function chosen() {
+  const models = [...document.querySelectorAll("[data-model]:checked")].map((one) => one.dataset.model);
+  if (!models.length) throw new Error("Choose a model.");
+  const outputs = {};
+  let count = 0;
+  for (const name of models) {
+    const boxes = [...document.querySelectorAll("[data-of]:checked")].filter((one) => one.dataset.of === name);
+    if (boxes.length) outputs[name] = boxes.map((one) => one.dataset.output);
+    count += Math.max(boxes.length, 1);
+  }
+  if (count > MOST_TRACKS) throw new Error(`${count} tracks are chosen; ${MOST_TRACKS} can be shown at a time.`);
+  return { models, outputs };
+}
+
+// ---------------------------------------------------------------- tracks
+
+async function showTracks(question) {
+  const what = chosen(), begun = performance.now();
+  say("Reading …");
+  by("show").disabled = true;
+  try {
+    const found = await ask("/api/tracks", { ...question, ...what });
+    state = { name: found.name, start: found.start, original: found.sequence, sequence: found.sequence,
+      asked: what, tracks: found.models.flatMap(tracksOf), history: [] };
+    by("view").hidden = false;
+    by("base").hidden = true;
+    by("changed").hidden = true;
+    refresh(true);
+    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+    say(`${found.sequence.length.toLocaleString("en")} bases in ${seconds} s.`);
+    by("view").scrollIntoView({ block: "nearest" });
+  } finally {
+    by("show").disabled = false;
+  }
+}
+
+function tracksOf(model) {
+  const known = about.models.find((one) => one.name === model.name);
+  return model.tracks.map((track) => {
+    const title = known.outputs.length > 1 ? `${model.name} · ${track.output}` : model.name;
+    const bins = known.kind === "tracks" || known.kind === "bases";
+    return { model: model.name, output: track.output, title: `${title} (${known.unit})`,
+      offset: model.offset, step: model.step, middle: bins ? model.step / 2 : 0.5,
+      values: track.values, original: track.values, fixed: known.range, range: known.range };
+  });
+}
+
+function refresh(fresh = false) {
+  for (const track of state.tracks) {
+    if (track.fixed) continue;
+    const all = [...track.values, ...track.original].filter((value) => value !== null);
+    const most = all.reduce((a, b) => Math.max(a, b), 0), least = all.reduce((a, b) => Math.min(a, b), 0);
+    track.range = most > least ? [least, most] : [0, 1];
+  }
+  const mutations = new Map();
+  for (let i = 0; i < state.sequence.length; i += 1) {
+    if (state.sequence[i] !== state.original[i]) mutations.set(i, state.original[i]);
+  }
+  const where = state.start ? ` from base ${(state.start + 1).toLocaleString("en")}` : "";
+  by("name").textContent = `${state.name || "sequence"}${where}, ${state.sequence.length.toLocaleString("en")} bases` +
+    (mutations.size ? `, ${mutations.size} mutated` : "");
+  by("undo").disabled = !state.history.length;
+  by("history").textContent = state.history.length
+    ? `Mutations: ${state.history.map((one) => one.label).join(", ")}` : "";
+  plot.set({ sequence: state.sequence, start: state.start, tracks: state.tracks, mutations, fresh });
+}
+
+function readOut(base, values) {
+  if (base === null) { by("readout").textContent = ""; return; }
+  const parts = state.tracks.map((track, i) => (values[i] === undefined ? null : `${track.title}: ${shown(values[i])}`));
+  by("readout").textContent = [`Base ${place(base)} ${state.sequence[base]}`, ...parts.filter(Boolean)].join("   ");
+}
+
+const place = (base) => (state.start + base + 1).toLocaleString("en");
+
+// ---------------------------------------------------------------- mutations
+
+function question(base) {
+  return { sequence: state.sequence, position: base + 1, ...state.asked };
+}
+
+function pickBase(base) {
+  by("base").hidden = false;
+  by("which").textContent = `Base ${place(base)} is ${state.sequence[base]}. What if it were …`;
+  choices(base, null);
+  run(async () => {
+    await mutating;
+    if (plot.picked !== base) return;
+    const found = await ask("/api/substitutions", question(base));
+    if (plot.picked === base) choices(base, found.models);
+  });
+}
+
+function choices(base, models) {
+  const own = state.sequence[base];
+  const heads = BASES.map((letter) => {
+    const button = make("button", { type: "button", class: letter, "data-to": letter, disabled: letter === own,
+      "aria-pressed": String(letter === own), "aria-label": `Mutate base ${place(base)} to ${letter}` }, letter);
+    button.addEventListener("click", () => run(() => mutate(base, letter)));
+    return make("th", {}, button);
+  });
+  const rows = (models ?? []).map((model) => make("tr", {}, make("th", { scope: "row" }, `${model.name}: ${model.of}`),
+    ...BASES.map((letter) => change(model.scores[letter]))));
+  const head = make("thead", {}, make("tr", {}, make("th", {}, models ? "score of each base" : "reading …"), ...heads));
+  const focused = document.activeElement?.dataset?.to;
+  by("choices").replaceChildren(head, make("tbody", {}, ...rows));
+  if (focused) by("choices").querySelector(`[data-to="${focused}"]`)?.focus();
+  by("meaning").textContent = models
+    ? "Above 0: the model prefers this base to the one that is there, or the track rises most." : "";
+}
+
+function change(value) {
+  const kind = value > 0 ? "up" : value < 0 ? "down" : "";
+  const text = value === undefined || value === null ? "–" : `${value > 0 ? "+" : ""}${shown(value)}`;
+  return make("td", { class: kind }, text);
+}
+
+async function mutate(base, letter) {
+  if (mutating || state.sequence[base] === letter) return;
+  let done;
+  mutating = new Promise((resolve) => { done = resolve; });
+  try {
+    await mutateNow(base, letter);
+  } finally {
+    mutating = null;
+    done();
+  }
+  pickBase(base);
+}
+
+async function mutateNow(base, letter) {
+  const from = state.sequence[base];
+  const found = await ask("/api/mutate", { ...question(base), base: letter });
+  const patches = found.models.flatMap((model) => model.tracks.map((track) => ({ model, track })));
+  state.history.push({ base, from, label: `${from}${state.start + base + 1}${letter}`, values: state.tracks.map((t) => t.values) });
+  for (const { model, track } of patches) {
+    const own = state.tracks.find((one) => one.model === model.name && one.output === track.output);
+    own.values = [...own.values];
+    own.values.splice(model.first, track.after.length, ...track.after);
+  }
+  state.sequence = state.sequence.slice(0, base) + letter + state.sequence.slice(base + 1);
+  say(`Base ${place(base)}: ${from} is now ${letter}.`);
+  refresh();
+  changes(found, patches);
+}
+
+function changes(found, patches) {
+  by("changed").hidden = false;
+  by("what").textContent = `What ${found.from}${state.start + found.position}${found.to} changes, where it changes most`;
+  const head = make("thead", {}, make("tr", {}, ...["track", "at base", "before", "after", "change"].map((text) => make("th", {}, text))));
+  const rows = patches.map(({ model, track }) => {
+    const at = track.at === null ? null : track.at - model.first;
+    const cell = (text) => make("td", {}, text);
+    return make("tr", { "data-track": `${model.name}|${track.output}` },
+      make("th", { scope: "row" }, state.tracks.find((one) => one.model === model.name && one.output === track.output).title),
+      cell(at === null ? "–" : place(model.offset + track.at * model.step)),
+      cell(at === null ? "–" : shown(track.before[at])),
+      cell(at === null ? "–" : shown(track.after[at])),
+      change(track.change));
+  });
+  by("changes").replaceChildren(head, make("tbody", {}, ...rows));
+}
+
+function undo() {
+  if (mutating) return;
+  const last = state?.history.pop();
+  if (!last) return;
+  asking?.abort();
+  state.tracks.forEach((track, i) => { track.values = last.values[i]; });
+  state.sequence = state.sequence.slice(0, last.base) + last.from + state.sequence.slice(last.base + 1);
+  by("changed").hidden = true;
+  say(`${last.label} is undone.`);
+  refresh();
+  if (plot.picked !== null) pickBase(plot.picked);
+}
+
+// ---------------------------------------------------------------- downloads
+
+function download(name, text) {
+  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/plain" })), download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+const word = (text) => (text.split(/\s/)[0] || "sequence").replace(/[^\w.|:-]/g, "_").slice(0, 60);
+
+function tsv() {
+  const clean = (text) => text.replace(/\s/g, " ");
+  const head = ["position", "base", "original", ...state.tracks.map((track) => clean(`${track.model}|${track.output}`))];
+  const lines = [...state.sequence].map((letter, i) => [state.start + i + 1, letter, state.original[i],
+    ...state.tracks.map((track) => valueAt(track, i))].join("\t"));
+  return `${[head.join("\t"), ...lines].join("\n")}\n`;
+}
+
+function valueAt(track, base) {
+  const at = (base - track.offset) / track.step;
+  const index = track.middle === 0.5 && !Number.isInteger(at) ? -1 : Math.floor(at);
+  return track.values[index] ?? "NA";
+}
+
+function bedGraph() {
+  const contig = word(state.name);
+  const lines = [];
+  for (const track of state.tracks) {
+    lines.push(`track type=bedGraph name="${`${track.model} ${track.output}`.replace(/["\s]/g, " ")}"`);
+    track.values.forEach((value, i) => {
+      const from = track.offset + i * track.step, to = Math.min(from + track.step, state.sequence.length);
+      if (value !== null) lines.push([contig, state.start + from, state.start + to, value].join("\t"));
+    });
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+function fasta() {
+  const labels = state.history.map((one) => one.label).join(" ");
+  const lines = state.sequence.match(/.{1,60}/g);
+  return `>${word(state.name)}${labels ? `_mutated ${labels}` : ""}\n${lines.join("\n")}\n`;
+}
+
+// ---------------------------------------------------------------- wiring
+
+function theme(name) { document.documentElement.dataset.theme = name; }
+
+function wire() {
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  theme(dark.matches ? "dark" : "light");
+  dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
+  by("theme").addEventListener("click", () => theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark"));
+  by("ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const region = by("region").value.trim(), sequence = by("sequence").value.trim();
+    run(() => showTracks(sequence || !region ? { sequence } : { region }));
+  });
+  by("region").addEventListener("input", () => { if (by("region").value) by("sequence").value = ""; });
+  by("example").addEventListener("click", () => {
+    if (about.genome) { by("sequence").value = ""; by("region").value = by("region").placeholder; }
+    else by("sequence").value = EXAMPLE;
+    by("ask").requestSubmit();
+  });
+  const clicks = { left: () => plot.pan(-0.4), right: () => plot.pan(0.4), in: () => plot.zoom(0.5),
+    out: () => plot.zoom(2), whole: () => plot.show(0, plot.length), undo,
+    turn: () => run(() => showTracks({ sequence: `>${state.name} reverse complement\n` +
+      [...state.sequence].reverse().map((letter) => PAIRS[letter]).join("") })),
+    tsv: () => download("tracks.tsv", tsv()), bedgraph: () => download("tracks.bedgraph", bedGraph()),
+    fasta: () => download("sequence.fa", fasta()) };
+  for (const [id, work] of Object.entries(clicks)) by(id).addEventListener("click", work);
+  by("plot").addEventListener("keydown", keyed);
+}
+
+function keyed(event) {
+  if (!state || event.altKey || (event.ctrlKey && event.key !== "z") || event.metaKey) return;
+  const now = plot.picked ?? Math.floor((plot.from + plot.to) / 2), by10 = event.shiftKey ? 10 : 1;
+  const letter = event.key.toUpperCase();
+  const moves = { ArrowLeft: () => plot.pick(now - by10), ArrowRight: () => plot.pick(now + by10),
+    Home: () => plot.pick(0), End: () => plot.pick(plot.length - 1), "+": () => plot.zoom(0.5),
+    "=": () => plot.zoom(0.5), "-": () => plot.zoom(2), 0: () => plot.show(0, plot.length), z: undo, Z: undo };
+  if (event.key in moves) moves[event.key]();
+  else if (BASES.includes(letter) && plot.picked !== null) run(() => mutate(plot.picked, letter));
+  else return;
+  event.preventDefault();
+}
+
+wire();
+run(async () => { about = await ask("/api/models"); listModels(); });
