@@ -1,0 +1,233 @@
+"""Stretches that matter, compared with known motifs.
+
+Which motif fits a stretch best is decided by the largest of all z-scores, and how surprising that
+is by random bases of the same importance: the largest of theirs (Westfall and Young 1993), so that
+a large collection of motifs is not at an advantage. The stretches are many too: their p-values are
+made q-values (Benjamini and Hochberg 1995).
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline_lib.application.explanation.model import Array
+from pipeline_lib.application.explanation.motifs import Motif
+from pipeline_lib.randomness import named_generator
+from pipeline_lib.sequence import base_codes, reverse_complement
+
+OVERLAP = 0.6
+"""Share of the shorter of stretch and motif that must lie on the other."""
+DEVIATIONS = 2.0
+"""A stretch stands out if it lies so many robust deviations above the median of all."""
+
+
+class Seqlet(NamedTuple):
+    """A stretch of a sequence that matters: bases ``start`` to ``end`` of sequence ``number``."""
+
+    number: int
+    start: int
+    end: int
+    importance: float
+
+
+def find_seqlets(importance: Sequence[Array], width: int, most: int) -> list[Seqlet]:
+    """Return stretches in which the importance adds up to much, either way.
+
+    Of windows of some bases those that stand out from all, the largest first, none of which
+    overlaps with another. They are returned in the order of sequences.
+
+    Parameters
+    ----------
+    importance
+        Of each sequence; shape (length,).
+    width
+        Of a stretch, in bases.
+    most
+        Stretches to return, those of the largest sums.
+    """
+    found: list[Seqlet] = []
+    sums = [
+        np.convolve(values, np.ones(width), "valid") if len(values) >= width else np.empty(0)
+        for values in importance
+    ]
+    sizes = np.abs(np.concatenate([*sums, np.empty(0)]))
+    if not len(sizes):
+        return []
+    median = np.median(sizes)
+    least = median + DEVIATIONS * 1.4826 * np.median(np.abs(sizes - median))
+    for number, values in enumerate(sums):
+        free = np.abs(values)
+        while len(free) and free.max() > least:
+            start = int(free.argmax())
+            found.append(Seqlet(number, start, start + width, float(values[start])))
+            free[max(0, start - width + 1) : start + width] = 0
+    largest = sorted(found, key=lambda one: (-abs(one.importance), one.number, one.start))[:most]
+    return sorted(largest)
+
+
+def match(
+    sequences: Sequence[str],
+    importance: Sequence[Array],
+    seqlets: Sequence[Seqlet],
+    motifs: Sequence[Motif],
+    *,
+    permutations: int,
+    seed: int,
+) -> pd.DataFrame:
+    """Return the motif that fits each stretch best.
+
+    Pearson's correlation between the columns of the motif and the importance of the bases under
+    them, at the best place and on either strand.
+
+    Returns
+    -------
+    DataFrame
+        A row for each stretch: ``sequence`` (number), ``start``, ``end``, ``bases``,
+        ``importance``; ``motif``, ``name``, ``strand``, ``motif_start`` (the first base under
+        the motif, of the sequence), ``consensus``, ``correlation``, ``p`` and ``q``.
+    """
+    if not len(seqlets) or not len(motifs):
+        return pd.DataFrame(columns=list(_COLUMNS))
+    flank = max(len(motif.shares) for motif in motifs)
+    known = _windows(sequences, importance, seqlets, flank)
+    null = _random(known, permutations, named_generator(seed, "explain", "motifs"))
+    width = seqlets[0].end - seqlets[0].start
+    best = np.full(len(seqlets), -np.inf)
+    largest = np.full(permutations, -np.inf)
+    chosen = np.zeros((len(seqlets), 3), dtype=np.int64)
+    correlations = np.zeros(len(seqlets))
+    for number, motif in enumerate(motifs):
+        found, places = _correlate(known, motif, flank, width)
+        other, _ = _correlate(null, motif, flank, width)
+        scale = max(float(other.std()), 1e-9)
+        scores = (found - other.mean()) / scale
+        largest = np.maximum(largest, (other - other.mean()) / scale)
+        better = scores > best
+        best[better], correlations[better] = scores[better], found[better]
+        chosen[better] = np.column_stack([np.full(len(seqlets), number), places])[better]
+    above = np.sort(largest)
+    p = (1 + permutations - np.searchsorted(above, best - 1e-12)) / (1 + permutations)
+    return _table(sequences, seqlets, motifs, chosen, correlations, p)
+
+
+def q_values(p: Array) -> Array:
+    """Return the false discovery rate at which each p-value would be accepted."""
+    order = np.argsort(p, kind="stable")
+    scaled = p[order] * len(p) / np.arange(1, len(p) + 1)
+    found = np.empty(len(p))
+    found[order] = np.minimum.accumulate(scaled[::-1])[::-1].clip(max=1)
+    return found
+
+
+def summary(matches: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Return how many stretches each motif fits, and how well, most frequent first."""
+    good = matches[matches["q"] <= level]
+    table = good.groupby(["motif", "name", "consensus"], sort=True).agg(
+        seqlets=("motif", "size"),
+        sequences=("sequence", "nunique"),
+        correlation=("correlation", "mean"),
+        smallest_q=("q", "min"),
+    )
+    found: pd.DataFrame = table.reset_index().sort_values(
+        ["seqlets", "correlation", "motif"], ascending=[False, False, True], ignore_index=True
+    )
+    return found
+
+
+_COLUMNS = (
+    "sequence", "start", "end", "bases", "importance", "motif", "name", "strand", "motif_start",
+    "consensus", "correlation", "p", "q",
+)  # fmt: skip
+
+
+def _windows(
+    sequences: Sequence[str], importance: Sequence[Array], seqlets: Sequence[Seqlet], flank: int
+) -> tuple[NDArray[np.int64], Array]:
+    """Return codes of bases and importances of stretches with their flanks.
+
+    Past the end of a sequence the importance is 0, and the code that of no base. Of a stretch
+    that lowers the output importances are turned round. Shapes (stretches, width with flanks).
+    """
+    width = seqlets[0].end - seqlets[0].start + 2 * flank
+    codes, values = np.full((len(seqlets), width), 4), np.zeros((len(seqlets), width))
+    for row, seqlet in enumerate(seqlets):
+        text = sequences[seqlet.number]
+        first, last = max(0, seqlet.start - flank), min(len(text), seqlet.end + flank)
+        start = first - (seqlet.start - flank)
+        part = slice(start, start + last - first)
+        codes[row, part] = base_codes(text[first:last].encode())
+        sign = 1 if seqlet.importance >= 0 else -1
+        values[row, part] = sign * importance[seqlet.number][first:last]
+    return codes, values
+
+
+def _random(
+    known: tuple[NDArray[np.int64], Array], count: int, generator: np.random.Generator
+) -> tuple[NDArray[np.int64], Array]:
+    """Return random bases, as frequent as in all stretches, with the importances of some."""
+    codes, values = known
+    rows = generator.integers(len(values), size=count)
+    shares = np.bincount(codes[codes < 4], minlength=4) / max((codes < 4).sum(), 1)
+    drawn = generator.choice(4, size=(count, values.shape[1]), p=shares)
+    return np.where(codes[rows] < 4, drawn, 4), values[rows]
+
+
+def _correlate(
+    windows: tuple[NDArray[np.int64], Array], motif: Motif, flank: int, width: int
+) -> tuple[Array, NDArray[np.int64]]:
+    """Return the best correlation of each window with a motif, and where it is.
+
+    Returns
+    -------
+    correlations, places
+        (windows,); and (windows, 2): the first base under the motif, counted from that of the
+        stretch, and 1 where it is the motif of the other strand.
+    """
+    codes, values = windows
+    size = len(motif.shares)
+    least = int(np.ceil(OVERLAP * min(size, width)))
+    starts = np.arange(flank - size + least, flank + width - least + 1)
+    best, places = np.full(len(codes), -np.inf), np.zeros((len(codes), 2), dtype=np.int64)
+    one_hot = np.eye(5)[codes][..., :4] * values[..., None]  # (windows, width, 4)
+    for turned, one in enumerate((motif, motif.turned())):
+        centred = (one.shares - one.shares.mean()).ravel()
+        norm = np.linalg.norm(centred)
+        for start in starts:
+            under = one_hot[:, start : start + size].reshape(len(codes), -1)
+            spread = np.sqrt((under**2).sum(axis=1) - under.sum(axis=1) ** 2 / under.shape[1])
+            scale = np.maximum(spread * norm, 1e-12)
+            found = under @ centred / scale
+            better = found > best + 1e-12
+            best[better] = found[better]
+            places[better] = start - flank, turned
+    return best, places
+
+
+def _table(
+    sequences: Sequence[str],
+    seqlets: Sequence[Seqlet],
+    motifs: Sequence[Motif],
+    chosen: NDArray[np.int64],
+    correlations: Array,
+    p: Array,
+) -> pd.DataFrame:
+    rows = []
+    for seqlet, (number, place, turned), correlation, value, q in zip(
+        seqlets, chosen.tolist(), correlations, p, q_values(p), strict=True
+    ):
+        motif = motifs[number]
+        text = sequences[seqlet.number][seqlet.start : seqlet.end]
+        consensus = motif.consensus
+        if turned:
+            consensus = reverse_complement(consensus.encode()).decode()
+        rows.append(
+            (
+                seqlet.number, seqlet.start, seqlet.end, text, seqlet.importance, motif.id,
+                motif.name, "-" if turned else "+", seqlet.start + place, consensus,
+                float(correlation), float(value), float(q),
+            )
+        )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
