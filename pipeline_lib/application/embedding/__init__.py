@@ -1,0 +1,1 @@
+"""Sequences as vectors: what an encoder gives of them, pooled or token by token."""
