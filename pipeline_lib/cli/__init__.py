@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipeline_lib import __version__
-from pipeline_lib.cli import config, embedding, explaining, haplotypes, models, scoring, serving
+from pipeline_lib.cli import annotation, config, embedding, explaining, haplotypes, models, scoring, serving
 from pipeline_lib.errors import DnalmError
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("models")(models.list_models)
 app.command("score")(scoring.score)
 app.command("import")(models.import_folder)
 app.command("export")(models.export_folder)
+app.command("annotate")(annotation.annotate)
 app.command("embed")(embedding.embed)
 app.command("explain")(explaining.explain)
 app.command("serve")(serving.serve)

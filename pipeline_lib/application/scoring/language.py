@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline_lib.application.scoring.narrow import Narrow, can_narrow
 from pipeline_lib.application.scoring.tokens import Tokens, WindowTokens, changed_tokens
 from pipeline_lib.application.scoring.windows import Pair, Reading
 from pipeline_lib.finetuning.training import preferred_device
@@ -83,6 +84,8 @@ class LanguageScorer:
             network, model / "tokenizer.json", architecture.input_length, window
         )
         self.embedding, self.batch_tokens = embedding, batch_tokens
+        encoder = self.network.encoder
+        self._narrow = Narrow(encoder) if can_narrow(encoder) else None
 
     def score(self, pairs: list[Pair]) -> dict[str, Array]:
         """Return the scores of variants.
@@ -184,12 +187,11 @@ class LanguageScorer:
         order = np.argsort(row, kind="stable")
         bounds = np.searchsorted(row[order], np.arange(len(asked.rows) + 1))
         for batch in batches([len(tokens) for tokens in asked.rows], self.batch_tokens):
-            hidden = self._encode([asked.rows[index] for index in batch], end=True)
             chosen = [order[bounds[index] : bounds[index + 1]] for index in batch]
-            line = np.repeat(np.arange(len(batch)), [len(part) for part in chosen])
             some = np.concatenate(chosen)
-            at = torch.from_numpy(place[some] + 1).to(self.device)
-            vectors = hidden[torch.from_numpy(line).to(self.device), at]
+            line = np.repeat(np.arange(len(batch)), [len(part) for part in chosen])
+            rows = [asked.rows[index] for index in batch]
+            vectors = self._vectors(rows, line, place[some] + 1)
             bits[some] = self._log2(vectors, token[some], vocabulary)
         sums = np.bincount(owner, bits * np.array(asked.weight), minlength=owners)
         return sums.astype(np.float64)  # of whole numbers where nothing is asked
@@ -217,8 +219,24 @@ class LanguageScorer:
                 likelihood[batch] = np.bincount(owner, found, minlength=len(rows))
         return pooled, likelihood
 
+    def _vectors(self, rows: list[Tokens], line: Tokens, place: Tokens) -> torch.Tensor:
+        """Return the hidden vectors at some places of some inputs; (places, width)."""
+        at = torch.from_numpy(place).to(self.device)
+        index = torch.from_numpy(line).to(self.device)
+        first = np.zeros(len(rows), dtype=np.int64)
+        first[line] = place
+        if self._narrow is not None and (first[line] == place).all():
+            only = torch.from_numpy(first).to(self.device)
+            return self._narrow.hidden_at(*self._inputs(rows, end=True), only)[index]
+        return self._encode(rows, end=True)[index, at]
+
     def _encode(self, rows: list[Tokens], *, end: bool) -> torch.Tensor:
         """Return hidden vectors of [CLS], tokens and, with ``end``, [SEP]; (rows, length, w)."""
+        hidden: torch.Tensor = self.network.encoder(*self._inputs(rows, end=end))
+        return hidden
+
+    def _inputs(self, rows: list[Tokens], *, end: bool) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Return inputs of a model, and where they are no padding: None for everywhere."""
         vocabulary = self.windows.vocabulary
         width = max(len(tokens) for tokens in rows) + 1 + end
         inputs = np.full((len(rows), width), vocabulary.pad, dtype=np.int64)
@@ -230,8 +248,7 @@ class LanguageScorer:
                 inputs[line, len(tokens) + 1] = vocabulary.sep
             shown[line, : len(tokens) + 1 + end] = True
         mask = None if shown.all() else torch.from_numpy(shown).to(self.device)
-        hidden: torch.Tensor = self.network.encoder(torch.from_numpy(inputs).to(self.device), mask)
-        return hidden
+        return torch.from_numpy(inputs).to(self.device), mask
 
     def _log2(self, vectors: torch.Tensor, tokens: Tokens, vocabulary: Vocabulary) -> Array:
         """Return log2 p, over ordinary tokens, of a token at each hidden vector."""

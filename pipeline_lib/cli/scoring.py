@@ -1,0 +1,69 @@
+"""``dnalm score`` and ``dnalm prioritise``: variants."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def score(
+    variants: Annotated[Path, typer.Argument(help="VCF, plain or bgzip, or BCF; sorted.")],
+    genome: Annotated[
+        Path, typer.Option(help="FASTA of the assembly, or a folder `results/genome/ASSEMBLY`.")
+    ],
+    model: Annotated[Path, typer.Option(help="Folder of a pretrained or tuned model.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="VCF to write, `.vcf.gz`.")],
+    bed: Annotated[
+        Path | None,
+        typer.Option(
+            help="Regions or genes to sum up scores over: a TSV beside the output, `.regions.tsv`."
+        ),
+    ] = None,
+    window: Annotated[
+        int, typer.Option(help="Bases the model reads; 0: what fits, up to 2,048.")
+    ] = 0,
+    embedding: Annotated[
+        bool, typer.Option(help="Also tell how far embeddings move (twice the time).")
+    ] = True,
+    layout: Annotated[
+        str, typer.Option(help="Tuned models: `auto`, `fields`, `lists` or `strongest`.")
+    ] = "auto",
+    prefix: Annotated[str, typer.Option(help="What INFO fields begin with.")] = "DNALM",
+    max_mismatch: Annotated[
+        float, typer.Option(help="Share of REF alleles that may differ from the genome.")
+    ] = 0.05,
+    part_records: Annotated[int, typer.Option(help="Records scored at a time.")] = 1_000,
+    batch_tokens: Annotated[
+        int, typer.Option(help="Tokens read at a time; more on a GPU.")
+    ] = 4_096,
+    threads: Annotated[int, typer.Option(help="CPU threads.", min=1)] = 1,
+) -> None:
+    """Score variants with a model: VCF in, VCF with an index out.
+
+    A pretrained model gives the log2 likelihood ratio of the alternative allele (LLR) and how
+    far embeddings move (COSINE, L2); a tuned one the outputs with either allele (REF, ALT), their
+    difference (DIFF) and the change of log2 odds (LFC). All are means of both strands, with their
+    difference as SPREAD. Alleles that cannot be scored say why in SKIPPED. A run that was killed
+    goes on when it is started again.
+
+    Example: dnalm score in.vcf.gz --genome hg19.fa --model models/M -o out.vcf.gz
+    """
+    from pipeline_lib.application.scoring.score import score_file
+    from pipeline_lib.cli.checks import checked_settings
+    from pipeline_lib.config.application_scoring import ScoreSettings
+
+    settings = checked_settings(
+        ScoreSettings, window=window, embedding=embedding, layout=layout, prefix=prefix,
+        max_mismatch=max_mismatch, part_records=part_records, batch_tokens=batch_tokens,
+    )  # fmt: skip
+    table = output.with_name(output.name.removesuffix(".vcf.gz") + ".regions.tsv") if bed else None
+    found = score_file(
+        variants, genome, model, output, settings, bed=bed, table=table, threads=threads
+    )
+    left = sum(found["without_scores"].values())
+    typer.echo(
+        f"wrote {output}: {found['alternative_alleles']:,} alternative alleles of "
+        f"{found['records']:,} records, {left:,} without scores"
+    )
+    for reason, count in found["without_scores"].items():
+        typer.echo(f"{count:>9,} {reason}")
