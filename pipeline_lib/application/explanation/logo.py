@@ -58,6 +58,7 @@ def logo(
     *,
     title: str,
     label: str,
+    below: str = "base of the sequence, from 0",
     first: int = 0,
     band: tuple[Array, Array] | None = None,
     mark: int | None = None,
@@ -68,8 +69,8 @@ def logo(
     ----------
     heights
         See :func:`draw`.
-    label
-        Of the axis.
+    label, below
+        Of the axes.
     first
         Number of the first base.
     band
@@ -81,7 +82,7 @@ def logo(
     low, high = _limits(heights if band is None else np.column_stack([heights, *band]))
     size = min(len(heights), ROW)
     figure, all_axes = canvas(
-        1, len(starts), width=max(4.0, 1.2 + 0.105 * size), height=0.6 + 1.5 * len(starts)
+        1, len(starts), width=max(4.0, 1.2 + 0.105 * size), height=0.8 + 1.5 * len(starts)
     )
     for axes, start in zip(all_axes, starts, strict=True):
         part = heights[start : start + ROW]
@@ -89,7 +90,7 @@ def logo(
         if band is not None:
             places = first + start + np.arange(len(part))
             lows, highs = (one[start : start + ROW] for one in band)
-            axes.vlines(places, lows, highs, color="#333333", linewidth=0.7)
+            axes.vlines(places, lows, highs, color="#777777", linewidth=0.8)
         axes.set_xlim(first + start - 0.6, first + start + size - 0.4)
         axes.set_ylim(low, high)
         axes.axhline(0, color="#444444", linewidth=0.6)
@@ -98,6 +99,7 @@ def logo(
         axes.set_ylabel(label)
         axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[call-arg]
     all_axes[0].set_title(title)
+    all_axes[-1].set_xlabel(below)
     return figure
 
 

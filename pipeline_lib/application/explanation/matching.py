@@ -4,6 +4,9 @@ Which motif fits a stretch best is decided by the largest of all z-scores, and h
 is by random bases of the same importance: the largest of theirs (Westfall and Young 1993), so that
 a large collection of motifs is not at an advantage. The stretches are many too: their p-values are
 made q-values (Benjamini and Hochberg 1995).
+
+A short motif fits too many random bases to be told in a single stretch, but not in many: how often
+each motif fits best is compared with how often it fits random bases best.
 """
 
 from collections.abc import Sequence
@@ -11,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import scipy.stats
 from numpy.typing import NDArray
 
 from pipeline_lib.application.explanation.model import Array
@@ -20,7 +24,7 @@ from pipeline_lib.sequence import base_codes, reverse_complement
 
 OVERLAP = 0.6
 """Share of the shorter of stretch and motif that must lie on the other."""
-DEVIATIONS = 2.0
+DEVIATIONS = 4.0
 """A stretch stands out if it lies so many robust deviations above the median of all."""
 
 
@@ -76,41 +80,40 @@ def match(
     *,
     permutations: int,
     seed: int,
-) -> pd.DataFrame:
-    """Return the motif that fits each stretch best.
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the motif that fits each stretch best, and how often each motif does.
 
     Pearson's correlation between the columns of the motif and the importance of the bases under
     them, at the best place and on either strand.
 
     Returns
     -------
-    DataFrame
+    matches
         A row for each stretch: ``sequence`` (number), ``start``, ``end``, ``bases``,
         ``importance``; ``motif``, ``name``, ``strand``, ``motif_start`` (the first base under
         the motif, of the sequence), ``consensus``, ``correlation``, ``p`` and ``q``.
+    fits
+        A row for each motif that fits best somewhere: ``seqlets``, how many stretches;
+        ``expected``, of as many random ones; mean ``correlation``; ``p`` of so many or more
+        (binomial) and ``q`` over all motifs.
     """
     if not len(seqlets) or not len(motifs):
-        return pd.DataFrame(columns=list(_COLUMNS))
+        return pd.DataFrame(columns=list(_COLUMNS)), pd.DataFrame(columns=list(_FITS))
     flank = max(len(motif.shares) for motif in motifs)
+    width = seqlets[0].end - seqlets[0].start
     known = _windows(sequences, importance, seqlets, flank)
     null = _random(known, permutations, named_generator(seed, "explain", "motifs"))
-    width = seqlets[0].end - seqlets[0].start
-    best = np.full(len(seqlets), -np.inf)
-    largest = np.full(permutations, -np.inf)
-    chosen = np.zeros((len(seqlets), 3), dtype=np.int64)
-    correlations = np.zeros(len(seqlets))
+    real, random = _Best.of(len(seqlets)), _Best.of(permutations)
     for number, motif in enumerate(motifs):
+        expected, places = _correlate(null, motif, flank, width)
+        mean, deviation = expected.mean(), max(float(expected.std()), 1e-9)
+        random.take(number, (expected - mean) / deviation, expected, places)
         found, places = _correlate(known, motif, flank, width)
-        other, _ = _correlate(null, motif, flank, width)
-        scale = max(float(other.std()), 1e-9)
-        scores = (found - other.mean()) / scale
-        largest = np.maximum(largest, (other - other.mean()) / scale)
-        better = scores > best
-        best[better], correlations[better] = scores[better], found[better]
-        chosen[better] = np.column_stack([np.full(len(seqlets), number), places])[better]
-    above = np.sort(largest)
-    p = (1 + permutations - np.searchsorted(above, best - 1e-12)) / (1 + permutations)
-    return _table(sequences, seqlets, motifs, chosen, correlations, p)
+        real.take(number, (found - mean) / deviation, found, places)
+    above = np.sort(random.scores)
+    rank = np.searchsorted(above, real.scores - 1e-12)
+    p = (1 + permutations - rank) / (1 + permutations)
+    return _table(sequences, seqlets, motifs, real, p), _fits(motifs, real, random)
 
 
 def q_values(p: Array) -> Array:
@@ -122,17 +125,63 @@ def q_values(p: Array) -> Array:
     return found
 
 
-def summary(matches: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Return how many stretches each motif fits, and how well, most frequent first."""
-    good = matches[matches["q"] <= level]
-    table = good.groupby(["motif", "name", "consensus"], sort=True).agg(
-        seqlets=("motif", "size"),
-        sequences=("sequence", "nunique"),
-        correlation=("correlation", "mean"),
-        smallest_q=("q", "min"),
+class _Best(NamedTuple):
+    """The best motif of each window so far.
+
+    Attributes
+    ----------
+    scores, correlations
+        (windows,).
+    motifs, places
+        Its number; the first base under it, from that of the stretch, and 1 for the other
+        strand. Shapes (windows,) and (windows, 2).
+    """
+
+    scores: Array
+    correlations: Array
+    motifs: NDArray[np.int64]
+    places: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, count: int) -> "_Best":
+        """Return what is known before the first motif."""
+        whole = np.zeros(count, dtype=np.int64)
+        return cls(np.full(count, -np.inf), np.zeros(count), whole, np.zeros((count, 2), int))
+
+    def take(
+        self, number: int, scores: Array, correlations: Array, places: NDArray[np.int64]
+    ) -> None:
+        """Take a motif where it fits better than all before it."""
+        better = scores > self.scores
+        self.motifs[better] = number
+        for own, other in (
+            (self.scores, scores), (self.correlations, correlations), (self.places, places)
+        ):  # fmt: skip
+            own[better] = other[better]
+
+
+def _fits(motifs: Sequence[Motif], real: _Best, random: _Best) -> pd.DataFrame:
+    """Return how often each motif fits best, beside how often it fits random bases best."""
+    seen = np.bincount(real.motifs, minlength=len(motifs))
+    # One more, so that what was never seen of random bases is not taken for impossible.
+    shares = (np.bincount(random.motifs, minlength=len(motifs)) + 1) / (len(random.motifs) + 1)
+    total = len(real.motifs)
+    p = scipy.stats.binom.sf(seen - 1, total, np.minimum(shares, 1.0))
+    sums = np.bincount(real.motifs, weights=real.correlations, minlength=len(motifs))
+    table = pd.DataFrame(
+        {
+            "motif": [motif.id for motif in motifs],
+            "name": [motif.name for motif in motifs],
+            "consensus": [motif.consensus for motif in motifs],
+            "seqlets": seen,
+            "expected": total * shares,
+            "correlation": sums / np.maximum(seen, 1),
+            "p": p,
+            "q": q_values(p),
+        }
     )
-    found: pd.DataFrame = table.reset_index().sort_values(
-        ["seqlets", "correlation", "motif"], ascending=[False, False, True], ignore_index=True
+    found: pd.DataFrame = table[table["seqlets"] > 0].sort_values(
+        ["q", "p", "seqlets", "motif"], ascending=[True, True, False, True], ignore_index=True
     )
     return found
 
@@ -141,6 +190,9 @@ _COLUMNS = (
     "sequence", "start", "end", "bases", "importance", "motif", "name", "strand", "motif_start",
     "consensus", "correlation", "p", "q",
 )  # fmt: skip
+
+
+_FITS = ("motif", "name", "consensus", "seqlets", "expected", "correlation", "p", "q")
 
 
 def _windows(
@@ -210,13 +262,12 @@ def _table(
     sequences: Sequence[str],
     seqlets: Sequence[Seqlet],
     motifs: Sequence[Motif],
-    chosen: NDArray[np.int64],
-    correlations: Array,
+    best: _Best,
     p: Array,
 ) -> pd.DataFrame:
     rows = []
-    for seqlet, (number, place, turned), correlation, value, q in zip(
-        seqlets, chosen.tolist(), correlations, p, q_values(p), strict=True
+    for seqlet, number, (place, turned), correlation, value, q in zip(
+        seqlets, best.motifs, best.places.tolist(), best.correlations, p, q_values(p), strict=True
     ):
         motif = motifs[number]
         text = sequences[seqlet.number][seqlet.start : seqlet.end]

@@ -26,7 +26,7 @@ from pipeline_lib.application.explanation.logo import (
     heights_of,
     logo,
 )
-from pipeline_lib.application.explanation.matching import find_seqlets, match, summary
+from pipeline_lib.application.explanation.matching import find_seqlets, match
 from pipeline_lib.application.explanation.model import Array
 from pipeline_lib.application.explanation.motifs import Motif
 from pipeline_lib.application.explanation.settings import Settings
@@ -116,7 +116,9 @@ def write_folder(
     if explained.settings.method == "dependencies":
         title = "Which bases depend on which"
     (folder / "index.html").write_text(document(title, "\n".join(body)))
-    write_json(folder / "explain.json", {"version": __version__, **about})
+    # Without the fingerprint of the code, which changes more often than what is computed.
+    known = {key: value for key, value in about.items() if key != "code"}
+    write_json(folder / "explain.json", {"version": __version__, **known})
 
 
 def _words(explained: Explained) -> str:
@@ -170,8 +172,9 @@ def _average(folder: Path, explained: Explained) -> list[str]:
     table.to_csv(folder / "average.tsv", sep="\t", index=False, lineterminator="\n")
     figure = logo(
         average_heights(table),
-        title=f"Mean over {len(explained.table):,} sequences",
+        title=f"Mean over {len(explained.table):,} sequences: {explained.measure}",
         label="importance",
+        below="base, counted from the one at which sequences are aligned",
         first=int(table["place"].iloc[0]),
         band=(table["low"].to_numpy(), table["high"].to_numpy()),
         mark=0,
@@ -189,11 +192,10 @@ def _average(folder: Path, explained: Explained) -> list[str]:
 def _motifs(folder: Path, explained: Explained, motifs: Sequence[Motif]) -> list[str]:
     settings, names = explained.settings, list(explained.table["name"])
     seqlets = find_seqlets(explained.importance, settings.seqlet_width, settings.most_seqlets)
-    matches = match(
+    matches, table = match(
         list(explained.table[SEQUENCE]), explained.importance, seqlets, motifs,
         permutations=settings.permutations, seed=settings.seed,
     )  # fmt: skip
-    table = summary(matches, settings.level)
     named = matches.assign(of=[names[number] for number in matches["sequence"]])
     named.to_csv(folder / "seqlets.tsv", sep="\t", index=False, lineterminator="\n")
     table.to_csv(folder / "motifs.tsv", sep="\t", index=False, lineterminator="\n")
@@ -201,7 +203,8 @@ def _motifs(folder: Path, explained: Explained, motifs: Sequence[Motif]) -> list
     text = (
         f"{len(matches):,} stretches of {settings.seqlet_width} bases stand out; for {good:,} of "
         f"them one of {len(motifs):,} motifs fits better than random bases of the same importance "
-        f"(q at most {settings.level:g})."
+        f"(q at most {settings.level:g}). The table says how often each motif fits best, and how "
+        "often it would fit random bases best."
     )
     return ["<h2>Motifs</h2>", f"<p>{text}</p>", table_html(table.head(SHOWN_ROWS))]
 
