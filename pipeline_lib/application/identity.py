@@ -45,3 +45,8 @@ def file_identity(path: Path) -> dict[str, Any]:
 def code_identity() -> str:
     """Return a fingerprint of the code that applications run."""
     return code_fingerprint(*CODE)
+
+
+def genome_file(genome: Path) -> Path:
+    """Return the file that holds the sequence of a genome: FASTA, or that of a prepared one."""
+    return genome / "genome.fa.gz" if genome.is_dir() else genome

@@ -7,7 +7,16 @@ from typing import Annotated
 import typer
 
 from pipeline_lib import __version__
-from pipeline_lib.cli import annotation, config, embedding, explaining, haplotypes, models, scoring, serving
+from pipeline_lib.cli import (
+    annotation,
+    config,
+    embedding,
+    explaining,
+    haplotypes,
+    models,
+    scoring,
+    serving,
+)
 from pipeline_lib.errors import DnalmError
 
 app = typer.Typer(

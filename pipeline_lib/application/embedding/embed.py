@@ -20,7 +20,12 @@ from pipeline_lib.application.embedding.output import (
     open_writer,
 )
 from pipeline_lib.application.embedding.tokens import Window, Windows
-from pipeline_lib.application.identity import code_identity, file_identity, model_identity
+from pipeline_lib.application.identity import (
+    code_identity,
+    file_identity,
+    genome_file,
+    model_identity,
+)
 from pipeline_lib.application.inputs import SEQUENCE, read_inputs
 from pipeline_lib.application.parts import parts_of
 from pipeline_lib.errors import InputError
@@ -142,11 +147,6 @@ def embed(
             for number, rows in enumerate(ranges):
                 writer.write(rows, parts.get(number, partial(compute, rows)))
     return about
-
-
-def genome_file(genome: Path) -> Path:
-    """Return the file whose content is that of a genome: FASTA, or that of a prepared one."""
-    return genome / "genome.fa.gz" if genome.is_dir() else genome
 
 
 def _parts(lengths: NDArray[np.integer], width: int, pooling: str) -> Iterator[slice]:
