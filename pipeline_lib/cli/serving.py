@@ -41,6 +41,13 @@ def serve(
             "workflow."
         ),
     ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=LETTERS: score only windows that are about these letters, for example "
+            "tis=ATG for a model of start codons."
+        ),
+    ] = None,
     max_length: Annotated[
         int, typer.Option(help="Bases of a sequence, at most.", min=100, max=100_000)
     ] = 10_000,
@@ -76,13 +83,16 @@ def serve(
     import torch
 
     from pipeline_lib.application.server.limits import Limits
+    from pipeline_lib.application.server.load import Geometry
     from pipeline_lib.application.server.run import Address, serve
 
     if threads:
         torch.set_num_threads(threads)
-    windows = dict(_geometry(text) for text in window or [])
+    laid = dict(_geometry(text) for text in window or [])
+    for name, letters in map(_only, only or []):
+        laid[name] = laid.get(name, Geometry())._replace(only=letters)
     limits = Limits.of(max_length, max_windows, time_limit)
-    serve(model, genome, Address(host, port, expose), limits, windows, typer.echo)
+    serve(model, genome, Address(host, port, expose), limits, laid, typer.echo)
 
 
 def _geometry(text: str) -> "tuple[str, Geometry]":
@@ -104,3 +114,14 @@ def _geometry(text: str) -> "tuple[str, Geometry]":
             remedy="give a smaller FOCUS",
         )
     return name, found
+
+
+def _only(text: str) -> tuple[str, str]:
+    name, _, letters = text.rpartition("=")
+    if not name or not letters or set(letters.upper()) - set("ACGT"):
+        raise InputError(
+            f"`--only {text}` is not understood",
+            expected="NAME=LETTERS, for example tis=ATG",
+            remedy="name a model and give letters of A, C, G and T",
+        )
+    return name, letters

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pyarrow.parquet as pq
-
+from pipeline_lib.application.annotation.shape import shape_of
 from pipeline_lib.application.identity import model_identity
 from pipeline_lib.application.server.readers import LanguageTracks, TunedTracks
 from pipeline_lib.errors import InputError
@@ -33,10 +32,21 @@ SHOWN = 4
 
 
 class Geometry(NamedTuple):
-    """What a model was tuned with: bases of a window, and the one it is about (-1: its middle)."""
+    """How a tuned model is laid along a sequence.
 
-    window: int
+    Attributes
+    ----------
+    window
+        Bases that it reads; 0: as in training.
+    focus
+        The one that a score is about; -1: its middle.
+    only
+        Letters that must stand there.
+    """
+
+    window: int = 0
     focus: int = -1
+    only: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +78,7 @@ def open_models(
     models
         Model folders, each as ``FOLDER`` or ``NAME=FOLDER``.
     geometry
-        Windows of tuned models by name, where they are not known from the examples.
+        How tuned models are laid along sequences, by name, where that is not as in training.
     most_windows
         Windows of a sequence at most.
 
@@ -86,15 +96,15 @@ def open_models(
         raise InputError(
             f"there is no model {unknown[0]!r} to have a window",
             expected=f"one of {', '.join(folders)}",
-            remedy="give `--window NAME=LENGTH[:FOCUS]` with the name of a model",
+            remedy="give `--window` and `--only` the name of a model",
         )
     return {
-        name: open_model(name, folder, geometry.get(name), most_windows)
+        name: open_model(name, folder, geometry.get(name, Geometry()), most_windows)
         for name, folder in folders.items()
     }
 
 
-def open_model(name: str, folder: Path, geometry: Geometry | None, most_windows: int) -> Served:
+def open_model(name: str, folder: Path, geometry: Geometry, most_windows: int) -> Served:
     """Return a model; see :func:`open_models`."""
     model_identity(folder)  # says what is missing
     if (folder / HEAD).exists():
@@ -136,24 +146,13 @@ def _unused(name: str, used: Mapping[str, Path]) -> str:
     return found
 
 
-def _tuned(name: str, folder: Path, geometry: Geometry | None, most_windows: int) -> Served:
+def _tuned(name: str, folder: Path, geometry: Geometry, most_windows: int) -> Served:
     scorer = load_tuned(folder)
-    if scorer.how.number_count:
-        raise InputError(
-            "was tuned with numbers beside each sequence, which a page cannot know",
-            path=folder,
-            remedy="serve a model of sequences alone",
-        )
-    known = geometry or _from_examples(folder)
-    found = known or Geometry(_usual_window(scorer))
-    if scorer.target.dense and found.window < scorer.target.units * scorer.target.bin:
-        raise InputError(
-            f"the window of {found.window:,} bases is shorter than what the model predicts at "
-            f"once, {scorer.target.units * scorer.target.bin:,}",
-            path=folder,
-            remedy="give the window that the model was tuned with",
-        )
-    tracks = TunedTracks(scorer, *found, most_windows)
+    focus = geometry.focus if geometry.focus >= 0 else None
+    assumed = not (geometry.window or scorer.target.dense or _has_examples(folder))
+    window = _usual_window(scorer) if assumed else geometry.window or None
+    shape = shape_of(scorer, window=window, focus=focus, model=folder)
+    tracks = TunedTracks(scorer, shape, most_windows, geometry.only.upper())
     target = scorer.target
     numbers = target.kind in ("numbers", "tracks")
     about = {
@@ -162,8 +161,8 @@ def _tuned(name: str, folder: Path, geometry: Geometry | None, most_windows: int
         "shown": _shown(target.kind, target.names),
         "range": None if numbers else [0, 1],
         "unit": "predicted number" if numbers else "probability",
-        "window": found.window,
-        "says": _says(scorer, found, assumed=known is None),
+        "window": shape.window,
+        "says": _says(tracks, assumed=assumed),
     }
     return Served(name, tracks, about)
 
@@ -174,39 +173,36 @@ def _shown(kind: str, names: tuple[str, ...]) -> list[str]:
     return list(names[1 if background else 0 :][:SHOWN])
 
 
-def _says(scorer: Scorer, geometry: Geometry, *, assumed: bool) -> str:
-    target = scorer.target
+def _says(tracks: TunedTracks, *, assumed: bool) -> str:
+    target, shape = tracks.scorer.target, tracks.shape
     what = (
         "What it predicts" if target.kind in ("numbers", "tracks") else "The probability it gives"
     )
     if target.dense:
         unit = "every base" if target.bin == 1 else f"every {target.bin:,} bases"
-        text = f"{what} for {unit}, in windows of {geometry.window:,} bases."
+        text = f"{what} for {unit}, in windows of {shape.window:,} bases."
     else:
-        focus = geometry.focus if geometry.focus >= 0 else geometry.window // 2
+        where = f"each {tracks.only}" if tracks.only else "each base"
         text = (
-            f"{what} for the window of {geometry.window:,} bases around each place (the place is "
-            f"its base {focus + 1:,}). The model was tuned on chosen windows; between them it is "
-            "asked about sequence of a kind it never saw, and its probabilities there are not "
-            "calibrated."
+            f"{what} for the window of {shape.window:,} bases around {where} (which is its base "
+            f"{shape.first + 1:,})."
         )
+        if not tracks.only:
+            text += (
+                " The model was tuned on chosen windows; between them it is asked about sequence "
+                "of a kind it may never have seen, and its numbers there mean little."
+            )
     if assumed:
         text += " The windows that it was tuned with are not known; this length is a guess."
     return text
 
 
-def _from_examples(folder: Path) -> Geometry | None:
-    """Return the windows of the examples that the workflow tuned a model with."""
+def _has_examples(folder: Path) -> bool:
+    """Return whether the examples that a model was tuned with lie where the workflow puts them."""
     parents = folder.resolve().parents  # RUN, TASK, MODEL, finetuning
     if len(parents) < 4:
-        return None
-    path = parents[2].parent / "datasets" / parents[1].name / "examples.parquet"
-    if not path.is_file():
-        return None
-    rows = next(pq.ParquetFile(path).iter_batches(64, columns=["sequence", "focus"])).to_pandas()
-    lengths, focus = rows["sequence"].str.len(), rows["focus"]
-    middle = focus.nunique() > 1 or lengths.nunique() > 1
-    return Geometry(int(lengths.max()), -1 if middle else int(focus.iloc[0]))
+        return False
+    return (parents[2] / "datasets" / parents[1].name / "examples.parquet").exists()
 
 
 def _usual_window(scorer: Scorer) -> int:

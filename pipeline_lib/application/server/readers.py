@@ -7,15 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from pipeline_lib.application.annotation.plan import Plan as Laid
+from pipeline_lib.application.annotation.shape import Shape
 from pipeline_lib.application.server.tracks import (
     BASES,
     Array,
     Plan,
     Window,
     overlapping,
+    padded,
     sliding,
     text_of,
-    tiled,
 )
 from pipeline_lib.evaluation.zero.model import ModelReader
 from pipeline_lib.finetuning.scorer import Scorer
@@ -82,23 +84,25 @@ class LanguageTracks:
 class TunedTracks:
     """A model tuned to a task: its scores of windows, or of the bins in their middle.
 
+    Values are those of :mod:`pipeline_lib.application.annotation` for the forward strand.
+
     Attributes
     ----------
     scorer
         The model.
-    window
-        Bases of a window.
-    focus
-        Base of a window that its score is about; -1: its middle. Of no meaning if there are
-        scores of bins.
+    shape
+        How it is laid along a sequence.
     most
-        Windows of a sequence at most.
+        Windows of a sequence at most, if each has one score: of a longer sequence only every
+        second, third ... is read.
+    only
+        Letters that must stand at the base that a window is about; elsewhere there is no value.
     """
 
     scorer: Scorer
-    window: int
-    focus: int
+    shape: Shape
     most: int
+    only: str = ""
 
     @property
     def outputs(self) -> tuple[str, ...]:
@@ -107,35 +111,59 @@ class TunedTracks:
 
     def plan(self, length: int) -> Plan:
         """Return how a sequence of ``length`` bases is read."""
-        target = self.scorer.target
-        if target.dense:
-            return tiled(length, self.window, target.units, target.bin)
-        return sliding(length, self.window, self.focus, self.most)
+        shape, window = self.shape, self.shape.window
+        if length < window:
+            if shape.dense:
+                return padded(length, window, shape.units, shape.size)
+            return Plan(length // 2, 1, (Window(0, length, 0, 1),))
+        if not shape.dense:
+            return sliding(length, window, shape.first, self.most)
+        laid = Laid(shape, 0, length)
+        windows = []
+        for number in range(len(laid)):
+            first, last = laid.bins(number, number + 1)
+            begin = int(laid.begins(number, number + 1)[0])
+            start = begin * shape.size - laid.before
+            own = (first - laid.first, last - laid.first)
+            windows.append(Window(start, start + window, *own, skip=first - begin))
+        return Plan(laid.first * shape.size, shape.size, tuple(windows))
 
     def read(
         self, sequence: bytes, windows: Sequence[Window], check: Callable[[], None]
     ) -> list[Array]:
         """Return the scores of some windows; see :meth:`Scorer.score`."""
         found: list[Array] = []
-        # What is too long for the context is cut around its middle, whatever the task did.
-        how = replace(self.scorer.how, too_long="crop")
         for first in range(0, len(windows), TOGETHER):
             check()
-            chosen = windows[first : first + TOGETHER]
-            texts = [text_of(sequence, window).decode() for window in chosen]
-            whole = len(texts[0]) == self.window
-            table = pd.DataFrame({"sequence": texts, "focus": self.focus if whole else -1})
-            if how.target.dense:
-                table = table[["sequence"]]
-            views = how.views(table, self.scorer.tokenizer, self.scorer.context_length)
-            scores = mean_scores(
+            found += self._read(sequence, windows[first : first + TOGETHER], check)
+        return found
+
+    def _read(
+        self, sequence: bytes, windows: Sequence[Window], check: Callable[[], None]
+    ) -> list[Array]:
+        texts = [text_of(sequence, window).decode() for window in windows]
+        focus = [self.shape.first if len(t) == self.shape.window else len(t) // 2 for t in texts]
+        table = pd.DataFrame({"sequence": texts, "focus": focus})
+        shown = np.ones(len(texts), dtype=bool)
+        if self.shape.dense:
+            del table["focus"]
+        else:
+            pairs = zip(texts, focus, strict=True)
+            shown[:] = [t[at] != "N" and t.startswith(self.only, at) for t, at in pairs]
+        outputs = len(self.outputs)
+        scores = np.full((len(texts), self.shape.units, outputs), np.nan)
+        if shown.any():
+            # What is too long for the context is cut around its focus, whatever the task did.
+            how = replace(self.scorer.how, too_long="crop")
+            views = how.views(table[shown], self.scorer.tokenizer, self.scorer.context_length)
+            scores[shown] = mean_scores(
                 self.scorer.classifier,
                 self.scorer.objective,
                 *views,
                 precision=how.precision,
                 between=check,
-            )
-            shape = (len(chosen), -1, len(self.outputs))
-            for window, values in zip(chosen, scores.reshape(shape), strict=True):
-                found.append(np.asarray(values[: window.last - window.first], dtype=np.float64))
-        return found
+            ).reshape(-1, self.shape.units, outputs)
+        return [
+            values[window.skip : window.skip + window.last - window.first]
+            for window, values in zip(windows, scores, strict=True)
+        ]

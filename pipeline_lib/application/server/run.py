@@ -61,7 +61,7 @@ def serve(
     limits
         What a client may ask for.
     geometry
-        Windows of tuned models by name.
+        How tuned models are laid along sequences, by name.
     say
         Called with lines for the person at the prompt.
 

@@ -30,12 +30,15 @@ class Window(NamedTuple):
         Bases that are read, half-open. They may lie beyond the sequence: there are N.
     first, last
         Values of the track that it gives, half-open.
+    skip
+        How many values it has before the first of these.
     """
 
     start: int
     end: int
     first: int
     last: int
+    skip: int = 0
 
 
 @dataclass(frozen=True)
@@ -194,41 +197,18 @@ def overlapping(length: int, reach: int, *, causal: bool) -> tuple[Window, ...]:
 
 
 def sliding(length: int, window: int, focus: int, most: int) -> Plan:
-    """Return windows that slide along a sequence, each with one value for its focus.
+    """Return at most ``most`` windows along a sequence, each with one value for its base ``focus``.
 
-    Parameters
-    ----------
-    length
-        Bases of the sequence.
-    window
-        Bases of a window. A sequence that is shorter is read as a whole.
-    focus
-        Base of the window that it is about; -1: its middle.
-    most
-        Windows at most: of a longer sequence only every second, third ... is read.
+    The sequence is at least as long as a window.
     """
-    if length <= window:
-        return Plan(length // 2, 1, (Window(0, length, 0, 1),))
     step = -(-(length - window + 1) // most)
     starts = range(0, length - window + 1, step)
     windows = tuple(Window(at, at + window, i, i + 1) for i, at in enumerate(starts))
-    return Plan(window // 2 if focus < 0 else focus, step, windows)
+    return Plan(focus, step, windows)
 
 
-def tiled(length: int, window: int, units: int, size: int) -> Plan:
-    """Return windows that predict ``units`` bins of ``size`` bases in their middle, side by side.
-
-    The last ones lie such that they end with the sequence, so that they read as little beyond it
-    as possible.
-    """
-    segment = units * size
-    flank = (window - segment) // 2
-    bins = max(-(-length // size), 1)
-    last = max((length - segment) // size, 0)
-    firsts = sorted({*range(0, last, units), last})
-    ends = [*firsts[1:], bins]
-    windows = [
-        Window(first * size - flank, first * size - flank + window, first, min(end, first + units))
-        for first, end in zip(firsts, ends, strict=True)
-    ]
-    return Plan(0, size, tuple(windows))
+def padded(length: int, window: int, units: int, size: int) -> Plan:
+    """Return a window around a sequence that is shorter, with ``units`` bins in its middle."""
+    flank = (window - units * size) // 2
+    bins = max(min(-(-length // size), units), 1)
+    return Plan(0, size, (Window(-flank, window - flank, 0, bins),))
