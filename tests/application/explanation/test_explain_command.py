@@ -68,9 +68,12 @@ def test_planted_motif_is_named(tuned: Path, tmp_path: Path, method: str) -> Non
     seqlets = pd.read_csv(tmp_path / "out" / "seqlets.tsv", sep="\t")
     there = seqlets[(seqlets["start"] > 21) & (seqlets["start"] < 30)]
     assert (there["motif"] == "MA0001.1").mean() > 0.9
-    assert (there["motif_start"] == 25).mean() > 0.9
+    # Two of the three letters tell the classes apart, and need not matter alike.
+    assert there["motif_start"].isin([25, 26]).mean() > 0.9
     average = pd.read_csv(tmp_path / "out" / "average.tsv", sep="\t").set_index("place")
-    assert set(average["importance"].nlargest(2).index) == {-2, -1}
+    # The ATG itself is in all examples: what the model makes of another was never learnt.
+    elsewhere = average["importance"].drop([0, 1, 2])
+    assert set(elsewhere.nlargest(2).index) == {-2, -1}
     assert (average.loc[[-2, -1], "low"] > 0).all()
     assert average.loc[-2, "G"] == pytest.approx(average.loc[-2, "importance"])
     page = (tmp_path / "out" / "index.html").read_text()
