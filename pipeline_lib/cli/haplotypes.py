@@ -91,3 +91,69 @@ def generate(
         model, output, count, seed=seed, temperature=temperature, device=chosen_device(device)
     )
     typer.echo(f"wrote {output}: {len(panel):,} haplotypes of {panel.alleles.shape[1]:,} sites")
+
+
+@app.command()
+def report(
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
+    real: Annotated[Path, typer.Option(help="Real haplotypes: VCF, BCF or `.hapt`.")],
+    sample: Annotated[
+        list[str],
+        typer.Option("--sample", "-s", help="NAME=FILE of artificial haplotypes; repeatable."),
+    ],
+    legend: Legend = None,
+    populations: Annotated[
+        Path | None, typer.Option(help="Table of individuals and populations, for colours.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option(help="Model whose split says what was trained on.")
+    ] = None,
+    valid: Annotated[float, typer.Option(help="Share validated on, without --model.")] = 0.1,
+    test: Annotated[float, typer.Option(help="Share to test on, without --model.")] = 0.1,
+    seed: Seed = 42,
+) -> None:
+    """Compare artificial haplotypes with real ones, and with simple samplers.
+
+    In: real and artificial haplotypes over the same sites. Out: report.html, scores.tsv and .json,
+    and figures as SVG with the tables behind them: allele frequencies, linkage, distances,
+    principal components, nearest neighbours, triplets, copies.
+
+    Example: dnalm haplotypes report --real real.vcf.gz -s ours=artificial.vcf.gz -o report
+    """
+    from pipeline_lib.application.haplotypes.report import Inputs, write_report
+
+    samples = named_files(sample)
+    inputs = Inputs(real, samples, legend, populations, model)
+    about = write_report(inputs, output, seed=seed, valid=valid, test=test)
+    for name, scores in about["scores"].items():
+        typer.echo(
+            f"{name}: allele frequencies r {scores['af_r']['value']:.4f}, pairwise r2 "
+            f"r {scores['ld_r']['value']:.4f}, AATS {scores['aats']['value']:.4f}, "
+            f"{scores['copies']:,} copies"
+        )
+    typer.echo(f"wrote {output / 'report.html'}")
+
+
+def named_files(values: list[str]) -> dict[str, Path]:
+    """Return files by name of options NAME=FILE.
+
+    Raises
+    ------
+    InputError
+        If one is not of this form, or a name is given twice.
+    """
+    from pipeline_lib.errors import InputError
+
+    found: dict[str, Path] = {}
+    for value in values:
+        name, sign, path = value.partition("=")
+        if not (name and sign and path) or name in found:
+            raise InputError(
+                f"`-s {value}` is not understood"
+                if name not in found
+                else f"{name!r} stands twice",
+                expected="NAME=FILE, each name once",
+                remedy="write for example `-s GAN=gan.hapt.zip`",
+            )
+        found[name] = Path(path)
+    return found

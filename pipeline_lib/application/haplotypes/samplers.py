@@ -50,6 +50,7 @@ class MarkovChain:
         total = 0.0
         for site, column in enumerate(alleles.T):
             chance = self.chances[site, pattern]
+            chance = np.clip(chance, 1e-12, 1 - 1e-12)  # of sites that are fixed
             total -= np.log2(np.where(column == 1, chance, 1 - chance)).sum()
             pattern = self._next(pattern, column)
         return float(total / alleles.size)

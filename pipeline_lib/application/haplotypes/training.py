@@ -1,5 +1,6 @@
 """Training of a model of haplotypes: validated on other individuals, resumed after any kill."""
 
+import copy
 import hashlib
 import json
 import logging
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 Ids = NDArray[np.int64]
 _LEAST = 0.02  # share of the highest learning rate that is left at the end
 _AT_ONCE = 256  # haplotypes scored together
+_AVERAGE = 0.995  # of the weights so far that stays in their average with each step
 
 
 @dataclass
@@ -116,7 +118,10 @@ class _Run:
             {"params": others, "weight_decay": 0.0},
         ]
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98))
-        self.best = {name: p.detach().clone() for name, p in model.named_parameters()}
+        # What is validated and kept is the running average of the weights (Polyak and Juditsky
+        # 1992): it predicts better than the weights of any one step.
+        self.average = copy.deepcopy(model).requires_grad_(False)
+        self.best = {name: p.clone() for name, p in self.average.named_parameters()}
         self.per_pass = -(-len(tokens["train"]) // settings.batch_size)
 
     def steps(self) -> Iterator[None]:
@@ -148,6 +153,12 @@ class _Run:
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.done.step += 1
+        keep = min(_AVERAGE, (1 + self.done.step) / (10 + self.done.step))
+        with torch.no_grad():
+            for mean, weight in zip(
+                self.average.parameters(), self.model.parameters(), strict=True
+            ):
+                mean.lerp_(weight, 1 - keep)
         self.done.total += float(loss.detach()) * len(batch)
 
     def _course(self) -> float:
@@ -166,7 +177,7 @@ class _Run:
         self.done.history.append({"train": train, "valid": valid})
         if valid < self.done.best:
             self.done.best, self.done.since = valid, 0
-            self.best = {name: p.detach().clone() for name, p in self.model.named_parameters()}
+            self.best = {name: p.clone() for name, p in self.average.named_parameters()}
         else:
             self.done.since += 1
         log.info("pass %d: %.4f bits per allele in training, %.4f in validation",
@@ -174,10 +185,10 @@ class _Run:
 
     def score(self, tokens: Ids) -> float:
         """Return the mean log-loss in bits per allele."""
-        self.model.eval()
+        self.average.eval()
         with torch.inference_mode():
             parts = [
-                _nats(self.model, self._batch(tokens[at : at + _AT_ONCE])).double().sum(dim=1)
+                _nats(self.average, self._batch(tokens[at : at + _AT_ONCE])).double().sum(dim=1)
                 for at in range(0, len(tokens), _AT_ONCE)
             ]
         return float(torch.cat(parts).mean()) / self.model.sites / math.log(2)
@@ -208,6 +219,8 @@ class _Run:
 
     def _tensors(self) -> dict[str, Tensor]:
         found: dict[str, Tensor] = {f"best.{name}": value for name, value in self.best.items()}
+        for name, mean in self.average.named_parameters():
+            found[f"average.{name}"] = mean
         for name, parameter in self.model.named_parameters():
             state = self.optimizer.state[parameter]
             found[f"model.{name}"] = parameter.detach()
