@@ -14,7 +14,7 @@ from tests.application.conftest import random_dna
 from tests.application.server.client import Server
 
 DNA = random_dna(200, 5)
-PAGES = ("/", "/app.js", "/plot.js", "/style.css", "/icon.svg")
+PAGES = ("/", "/app.js", "/files.js", "/plot.js", "/style.css", "/icon.svg")
 
 
 def test_the_page_and_its_headers(server: Server) -> None:

@@ -1,6 +1,7 @@
 // The page: asks the server, keeps what was mutated, shows and downloads it.
 // Text of others (names of records, models, tracks) is only ever set as text, never as HTML.
 
+import { asBedGraph, asFasta, asTsv, save } from "/files.js";
 import { Plot, shown } from "/plot.js";
 
 const by = (id) => document.getElementById(id);
@@ -281,51 +282,6 @@ function undo() {
   if (plot.picked !== null) pickBase(plot.picked);
 }
 
-// ---------------------------------------------------------------- downloads
-
-function download(name, text) {
-  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/plain" })), download: name });
-  document.body.append(link);
-  link.click();
-  link.remove();
-  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-}
-
-const word = (text) => (text.split(/\s/)[0] || "sequence").replace(/[^\w.|:-]/g, "_").slice(0, 60);
-
-function tsv() {
-  const clean = (text) => text.replace(/\s/g, " ");
-  const head = ["position", "base", "original", ...state.tracks.map((track) => clean(`${track.model}|${track.output}`))];
-  const lines = [...state.sequence].map((letter, i) => [state.start + i + 1, letter, state.original[i],
-    ...state.tracks.map((track) => valueAt(track, i))].join("\t"));
-  return `${[head.join("\t"), ...lines].join("\n")}\n`;
-}
-
-function valueAt(track, base) {
-  const at = (base - track.offset) / track.step;
-  const index = track.middle === 0.5 && !Number.isInteger(at) ? -1 : Math.floor(at);
-  return track.values[index] ?? "NA";
-}
-
-function bedGraph() {
-  const contig = word(state.name);
-  const lines = [];
-  for (const track of state.tracks) {
-    lines.push(`track type=bedGraph name="${`${track.model} ${track.output}`.replace(/["\s]/g, " ")}"`);
-    track.values.forEach((value, i) => {
-      const from = track.offset + i * track.step, to = Math.min(from + track.step, state.sequence.length);
-      if (value !== null) lines.push([contig, state.start + from, state.start + to, value].join("\t"));
-    });
-  }
-  return `${lines.join("\n")}\n`;
-}
-
-function fasta() {
-  const labels = state.history.map((one) => one.label).join(" ");
-  const lines = state.sequence.match(/.{1,60}/g);
-  return `>${word(state.name)}${labels ? `_mutated ${labels}` : ""}\n${lines.join("\n")}\n`;
-}
-
 // ---------------------------------------------------------------- wiring
 
 function theme(name) { document.documentElement.dataset.theme = name; }
@@ -350,8 +306,8 @@ function wire() {
     out: () => plot.zoom(2), whole: () => plot.show(0, plot.length), undo,
     turn: () => run(() => showTracks({ sequence: `>${state.name} reverse complement\n` +
       [...state.sequence].reverse().map((letter) => PAIRS[letter]).join("") })),
-    tsv: () => download("tracks.tsv", tsv()), bedgraph: () => download("tracks.bedgraph", bedGraph()),
-    fasta: () => download("sequence.fa", fasta()) };
+    tsv: () => save("tracks.tsv", asTsv(state)), bedgraph: () => save("tracks.bedgraph", asBedGraph(state)),
+    fasta: () => save("sequence.fa", asFasta(state)) };
   for (const [id, work] of Object.entries(clicks)) by(id).addEventListener("click", work);
   by("plot").addEventListener("keydown", keyed);
 }
