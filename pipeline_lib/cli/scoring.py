@@ -35,7 +35,7 @@ def score(
     part_records: Annotated[int, typer.Option(help="Records scored at a time.")] = 1_000,
     batch_tokens: Annotated[
         int, typer.Option(help="Tokens read at a time; more on a GPU.")
-    ] = 4_096,
+    ] = 8_192,
     threads: Annotated[int, typer.Option(help="CPU threads.", min=1)] = 1,
 ) -> None:
     """Score variants with a model: VCF in, VCF with an index out.

@@ -45,7 +45,7 @@ class ScoreSettings(Section):
         1_000, ge=1, description="Records scored at a time: what is kept if the run is killed."
     )
     batch_tokens: int = Field(
-        4_096, ge=1, description="Tokens that a pretrained model reads at a time."
+        8_192, ge=1, description="Tokens that a pretrained model reads at a time."
     )
 
 

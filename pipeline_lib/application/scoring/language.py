@@ -75,7 +75,7 @@ class LanguageScorer:
     outputs: tuple[str, ...] = ()
 
     def __init__(
-        self, model: Path, *, window: int = 0, embedding: bool = True, batch_tokens: int = 4_096
+        self, model: Path, *, window: int = 0, embedding: bool = True, batch_tokens: int = 8_192
     ) -> None:
         network, architecture = load_language_model(model)
         self.device = preferred_device()

@@ -102,21 +102,32 @@ class Narrow:
         layout = encoder._padded_layout(tokens, mask, 0, 0)
         known = torch.ones_like(tokens, dtype=torch.bool) if mask is None else mask
         every = torch.arange(length, device=tokens.device).expand(batch, length)
-        pairs = None
+        reaches, left = _reaches(self.layers, length), self.layers[1:]
         if encoder.vocab_size * length <= MOST_ENTERING:
-            entering = self._table(length)
-            index = tokens * length + every
-            vectors, pairs = entering.vectors[index], entering.pairs[index]
+            state = self._first(tokens, Around(tokens[..., None], every, known), place, reaches[0])
         else:
-            vectors = encoder.embed(tokens, layout)
-        state = Around(vectors, every, known)
-        for layer, reach in zip(self.layers, _reaches(self.layers, length), strict=True):
+            state = Around(encoder.embed(tokens, layout), every, known)
+            left.insert(0, self.layers[0])
+        for layer, reach in zip(left, reaches[-len(left) :] if left else [], strict=True):
             assert isinstance(layer, Layer)
-            rotation = _rotation(layer, layout)
-            state = _layer(layer, state, _near(state, place, reach, length), rotation, pairs)
-            pairs = None
+            asked = _near(state, place, reach, length)
+            state = _layer(layer, state, asked, _rotation(layer, layout), None)
         found: Tensor = encoder.final_norm(state.vectors[:, 0])
         return found
+
+    def _first(self, tokens: Tensor, state: Around, place: Tensor, reach: int) -> Around:
+        """Return what the first layer gives, from what is known of every token at every place."""
+        length = tokens.shape[1]
+        entering, layer = self._table(length), self.layers[0]
+        assert isinstance(layer, Layer)
+        rows = (tokens * length + state.places).flatten()
+        pairs = entering.pairs.index_select(0, rows).view(*tokens.shape, -1)
+        asked = _near(state, place, reach, length)
+        rows = asked.vectors[..., 0] * length + asked.places.clamp(0, length - 1)
+        vectors = entering.vectors.index_select(0, rows.flatten()).view(*rows.shape, -1)
+        rotation = _rotation(layer, self.encoder._padded_layout(tokens, None, 0, 0))
+        asked = Around(vectors, asked.places, asked.known)
+        return _layer(layer, state, asked, rotation, pairs)
 
     def _table(self, length: int) -> Entering:
         """Return what enters the first layer; kept for inputs of the same length."""

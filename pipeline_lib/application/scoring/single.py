@@ -27,7 +27,7 @@ Allele = tuple[str | None, int, str, str]
 
 
 def open_scorer(
-    model: Path, *, window: int = 0, embedding: bool = True, batch_tokens: int = 4_096
+    model: Path, *, window: int = 0, embedding: bool = True, batch_tokens: int = 8_192
 ) -> Scorer:
     """Return what scores variants with a model.
 

@@ -17,6 +17,7 @@ BASE = {
 LOCAL = {"attention": "local", "positions": "rotary", "local_window": 8, "norm": "pre"}
 SHAPES: dict[str, dict[str, Any]] = {
     "bert": {},
+    "one layer": {"layers": 1},
     "local": LOCAL | {"global_every": 3, "feedforward": "gated", "bias": False},
     "local below": LOCAL | {"global_every": 2, "layers": 4, "final_norm": True},
     "shared": {"share_layers": True, "embedding_width": 8},
