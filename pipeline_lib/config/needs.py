@@ -3,6 +3,7 @@
 from glob import glob
 from pathlib import Path
 
+from pipeline_lib.config.application_reading import reading_files
 from pipeline_lib.config.root import Config
 from pipeline_lib.errors import ConfigError
 
@@ -26,7 +27,11 @@ def needed_assemblies(config: Config) -> list[str]:
     corpora = [config.corpus.corpora[name].assemblies for name in needed_corpora(config)]
     tasks = [config.finetuning.tasks[name].genomes for name in needed_tasks(config)]
     variants = [(entry.assembly,) for entry in config.evaluation.variants.values()]
-    return sorted({name for names in (*corpora, *tasks, *variants) for name in names})
+    explained = [e.assembly for e in config.application.explanations.values() if e.assembly]
+    variants += [(assembly,) for assembly in explained]
+    readings = (config.application.embeddings, config.application.annotations)
+    read = [(e.assembly,) for entries in readings for e in entries.values() if e.assembly]
+    return sorted({name for names in (*corpora, *tasks, *variants, *read) for name in names})
 
 
 def needed_tasks(config: Config) -> list[str]:
@@ -91,6 +96,13 @@ def check_files(config: Config, root: Path) -> None:
             locate(path, key=f"{place}.{key}", root=root)
     for name, entry in config.evaluation.variants.items():
         locate(entry.file, key=f"evaluation.variants.{name}.file", root=root)
+    for name, explanation in config.application.explanations.items():
+        for key in ("file", "motifs"):
+            if path := getattr(explanation, key):
+                locate(path, key=f"application.explanations.{name}.{key}", root=root)
+    own = config.application
+    for key, file in reading_files(own.embeddings, own.annotations):
+        locate(file, key=key, root=root)
     for place, holder in (holders | tasks).items():
         for split in ("valid", "test"):
             bed = getattr(holder.holdouts, split).bed

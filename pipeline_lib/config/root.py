@@ -7,6 +7,8 @@ from typing import Any, Self
 from pydantic import Field, model_validator
 
 from pipeline_lib.config.application import ApplicationConfig
+from pipeline_lib.config.application_explanation import check_explanations
+from pipeline_lib.config.application_reading import check_readings
 from pipeline_lib.config.base import Name, Section
 from pipeline_lib.config.corpus import Corpus, CorpusConfig, with_all_assemblies
 from pipeline_lib.config.evaluation import EvaluationConfig
@@ -116,6 +118,19 @@ class Config(Section):
         for name, variants in self.evaluation.variants.items():
             _known(f"evaluation.variants.{name}.assembly", variants.assembly, assemblies)
             _known(f"evaluation.variants.{name}.task", variants.task, self.run.tasks)
+        check_readings(
+            self.application.embeddings,
+            self.application.annotations,
+            assemblies=assemblies,
+            tasks=self.run.tasks,
+            known=_known,
+        )
+        check_explanations(
+            self.application.explanations,
+            assemblies=assemblies,
+            tasks=self.run.tasks,
+            known=_known,
+        )
         return self
 
 
