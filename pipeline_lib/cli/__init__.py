@@ -12,6 +12,7 @@ from pipeline_lib.cli import (
     config,
     embedding,
     explaining,
+    generating,
     haplotypes,
     models,
     scoring,
@@ -29,7 +30,9 @@ app = typer.Typer(
 app.add_typer(config.app, name="config")
 app.add_typer(haplotypes.app, name="haplotypes")
 app.command("models")(models.list_models)
+app.command("generate")(generating.generate)
 app.command("score")(scoring.score)
+app.command("prioritise")(scoring.prioritise)
 app.command("import")(models.import_folder)
 app.command("export")(models.export_folder)
 app.command("annotate")(annotation.annotate)

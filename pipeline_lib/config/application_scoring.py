@@ -64,13 +64,9 @@ class Scores(ScoreSettings):
     )
 
 
-class Priorities(Section):
-    """Labelled variants told apart by their scores."""
+class PrioritySettings(Section):
+    """How labelled variants are told apart."""
 
-    scores: Name = Field(
-        description="An entry of `application.scores` whose records have classes: INFO `CLNSIG` or "
-        "`LABEL`, or an ID that begins with the class."
-    )
     positive: tuple[str, ...] = Field(
         ("pathogenic", "likely_pathogenic", "clinvar", "gwas"),
         min_length=1,
@@ -92,6 +88,16 @@ class Priorities(Section):
     kmer: int = Field(3, ge=1, le=5, description="k of the k-mers that the baseline counts.")
     flank: int = Field(
         20, ge=1, description="Bases on either side of a variant whose k-mers are counted."
+    )
+    bootstrap_samples: int = Field(1_000, ge=100, description="Resamplings behind an interval.")
+
+
+class Priorities(PrioritySettings):
+    """Labelled variants told apart by their scores."""
+
+    scores: Name = Field(
+        description="An entry of `application.scores` whose records have classes: INFO `CLNSIG` or "
+        "`LABEL`, or an ID that begins with the class."
     )
 
 
