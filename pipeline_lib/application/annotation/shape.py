@@ -139,9 +139,9 @@ def _training_shape(model: Path) -> tuple[int, int] | None:
     ``finetuning/datasets/TASK/examples.parquet``.
     """
     parents = Path(model).resolve().parents
-    if len(parents) < 4:
+    if len(parents) < 5:
         return None
-    path = parents[2] / "datasets" / parents[1].name / "examples.parquet"
+    path = parents[3] / "datasets" / parents[1].name / "examples.parquet"
     if not path.exists():
         return None
     try:

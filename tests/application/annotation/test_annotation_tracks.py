@@ -13,9 +13,12 @@ from pipeline_lib.application.annotation.plan import Plan, stretches
 from pipeline_lib.application.annotation.shape import Shape, shape_of
 from pipeline_lib.application.annotation.tracks import Tracker, tracks
 from pipeline_lib.errors import InputError
+from pipeline_lib.finetuning.examples import write_examples
 from pipeline_lib.finetuning.scorer import load_tuned
+from pipeline_lib.pretraining.folder import copy_model
 from pipeline_lib.sequence import reverse_complement
 from tests.application.conftest import random_dna
+from tests.finetuning import toys
 
 
 @given(
@@ -144,6 +147,16 @@ def test_parts_and_places_change_nothing(dense, at_once, cut):
         patch.setattr(Tracker, "at_once", at_once)
         parts = tracks(scorer, text, shape_of(scorer))
     np.testing.assert_allclose(parts, whole, rtol=1e-4, atol=1e-6)
+
+
+def test_windows_are_those_of_training_where_they_are_known(tuned, tmp_path):
+    run = tmp_path / "finetuning" / "tiny" / "starts" / "pretrained-1"
+    copy_model(tuned, run / "model")
+    examples = tmp_path / "finetuning" / "datasets" / "starts" / "examples.parquet"
+    examples.parent.mkdir(parents=True)
+    write_examples(examples, toys.make_examples(count=16))
+    found = shape_of(load_tuned(run / "model"), model=run / "model")
+    assert (found.window, found.first) == (63, 30)
 
 
 @pytest.mark.parametrize(
