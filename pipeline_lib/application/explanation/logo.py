@@ -18,7 +18,7 @@ from pipeline_lib.report.style import BLUE, GREEN, LIGHT, ORANGE, RED, canvas
 BASES = "ACGT"
 COLOURS = {"A": GREEN, "C": BLUE, "G": ORANGE, "T": RED}
 ROW = 100
-"""Bases in a line of a logo."""
+"""Most bases in a line of a logo."""
 GAP = 0.06
 """Share of its width that a letter leaves free."""
 
@@ -78,18 +78,19 @@ def logo(
     mark
         Number of the base that the sequence is about.
     """
-    starts = range(0, len(heights), ROW)
+    lines = -(-len(heights) // ROW)
+    size = -(-len(heights) // lines)  # lines of equal length
+    starts = range(0, len(heights), size)
     low, high = _limits(heights if band is None else np.column_stack([heights, *band]))
-    size = min(len(heights), ROW)
     figure, all_axes = canvas(
         1, len(starts), width=max(4.0, 1.2 + 0.105 * size), height=0.8 + 1.5 * len(starts)
     )
     for axes, start in zip(all_axes, starts, strict=True):
-        part = heights[start : start + ROW]
+        part = heights[start : start + size]
         draw(axes, part, first + start)
         if band is not None:
             places = first + start + np.arange(len(part))
-            lows, highs = (one[start : start + ROW] for one in band)
+            lows, highs = (one[start : start + size] for one in band)
             axes.vlines(places, lows, highs, color="#777777", linewidth=0.8)
         axes.set_xlim(first + start - 0.6, first + start + size - 0.4)
         axes.set_ylim(low, high)
