@@ -8,7 +8,7 @@ from torch import Tensor
 from pipeline_lib.errors import InputError
 from pipeline_lib.models.attention import Cache
 from pipeline_lib.models.causal import CausalLanguageModel
-from pipeline_lib.models.sampling import Sampling, choose
+from pipeline_lib.models.sampling import Chances, Sampling, choose
 
 
 @torch.inference_mode()
@@ -18,7 +18,7 @@ def generate(
     count: int,
     *,
     sampling: Sampling | None = None,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | Chances | None = None,
     stop: Collection[int] = (),
     cached: bool = True,
 ) -> Tensor:
@@ -35,7 +35,7 @@ def generate(
     sampling
         How tokens are chosen; by default drawn as the model predicts them.
     generator
-        Source of chance, seeded by the caller.
+        Source of chance, seeded by the caller; of all sequences, or of each its own.
     stop
         Tokens that end a sequence; the one that ended it fills it up.
     cached

@@ -18,7 +18,7 @@ from pipeline_lib.models.hyena import Hyena, HyenaOperator, Layer, normalize
 from pipeline_lib.models.hyena_filter import delay_features, used_taps
 from pipeline_lib.models.hyena_language import HyenaLanguageModel
 from pipeline_lib.models.long_convolution import OnlineConvolution, convolve
-from pipeline_lib.models.sampling import Sampling, choose
+from pipeline_lib.models.sampling import Chances, Sampling, choose
 
 
 def generate(
@@ -27,7 +27,7 @@ def generate(
     count: int,
     *,
     sampling: Sampling | None = None,
-    generator: torch.Generator | None = None,
+    generator: torch.Generator | Chances | None = None,
 ) -> Tensor:
     """Continue sequences.
 
@@ -42,7 +42,7 @@ def generate(
     sampling
         How tokens are chosen; by default drawn as the model predicts them.
     generator
-        Source of chance, seeded by the caller.
+        Source of chance, seeded by the caller; of all sequences, or of each its own.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def _continue(
     prompt: Tensor,
     count: int,
     sampling: Sampling,
-    generator: torch.Generator | None,
+    generator: torch.Generator | Chances | None,
 ) -> Tensor:
     steps = count - 1
     used = used_taps(encoder.architecture, prompt.shape[1] + steps)

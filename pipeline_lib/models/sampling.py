@@ -45,13 +45,40 @@ class Sampling:
             )
 
 
-def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator | None = None) -> Tensor:
+class Chances:
+    """Chance of every step, given beforehand: what a row draws depends on its own alone.
+
+    With a generator that all rows share, a row's draws depend on which others are in its batch.
+
+    Parameters
+    ----------
+    uniforms
+        Between 0 and 1; (batch, steps).
+    """
+
+    def __init__(self, uniforms: Tensor) -> None:
+        self._uniforms, self._used = uniforms, 0
+
+    def draw(self, shares: Tensor) -> Tensor:
+        """Draw a column from each row of shares, by inverting their sums; (batch, 1)."""
+        aim = self._uniforms[:, self._used, None].to(shares.device, shares.dtype)
+        self._used += 1
+        reached = shares.cumsum(dim=-1)
+        # The sum may be below 1 by rounding; a column without a share is never drawn.
+        return (reached <= aim * reached[:, -1:]).sum(dim=-1, keepdim=True)
+
+
+def choose(
+    logits: Tensor, sampling: Sampling, generator: torch.Generator | Chances | None = None
+) -> Tensor:
     """Choose one token for each row of logits.
 
     Parameters
     ----------
     logits
         (batch, vocabulary).
+    generator
+        Source of chance: of all rows, or of each row its own.
 
     Returns
     -------
@@ -67,12 +94,17 @@ def choose(logits: Tensor, sampling: Sampling, generator: torch.Generator | None
         return logits.argmax(dim=-1)
     if sampling.top_k is None and sampling.top_p == 1.0:  # nothing to leave out: no need to sort
         shares = (logits / sampling.temperature).softmax(dim=-1)
-        return torch.multinomial(shares, 1, generator=generator).squeeze(1)
+        return _draw(shares, generator).squeeze(1)
     ordered, tokens = (logits / sampling.temperature).sort(dim=-1, descending=True, stable=True)
     if sampling.top_k is not None:
         ordered[:, sampling.top_k :] = -torch.inf
     shares = ordered.softmax(dim=-1)
     # A token stays if those likelier than it have not reached top_p: the first one always does.
     shares = shares.masked_fill(shares.cumsum(dim=-1) - shares >= sampling.top_p, 0.0)
-    places = torch.multinomial(shares, 1, generator=generator)
-    return tokens.gather(1, places).squeeze(1)
+    return tokens.gather(1, _draw(shares, generator)).squeeze(1)
+
+
+def _draw(shares: Tensor, generator: torch.Generator | Chances | None) -> Tensor:
+    if isinstance(generator, Chances):
+        return generator.draw(shares)
+    return torch.multinomial(shares, 1, generator=generator)

@@ -23,7 +23,6 @@ from pipeline_lib.config.application_haplotypes import HaplotypeTraining
 from pipeline_lib.errors import InputError
 
 SITES = 23
-SPLIT = {"valid": 0.1, "test": 0.1, "seed": 3}
 TINY = HaplotypeTraining(
     layers=1, width=32, heads=2, epochs=6, batch_size=16, warmup_steps=5, checkpoint_every=50,
     alleles_per_token=3,
@@ -177,7 +176,10 @@ def test_report_says_what_is_copied_and_resumes(trained: Path, tmp_path: Path) -
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
     scores = json.loads((tmp_path / "a" / "scores.json").read_text())["scores"]
     assert list(scores) == ["ours", "<copy>", "independent sites", "Markov chain", "real, halves"]
-    known = {row.tobytes() for row in real.alleles[split_individuals(real.names, **SPLIT)["train"]]}
+    known = {
+        row.tobytes()
+        for row in real.alleles[split_individuals(real.names, valid=0.1, test=0.1, seed=3)["train"]]
+    }
     assert scores["<copy>"]["copies"] == sum(row.tobytes() in known for row in real.alleles)
     assert scores["<copy>"]["copies"] < scores["<copy>"]["copies_of_any"] == 400
     assert scores["<copy>"]["af_r"]["value"] == pytest.approx(1)

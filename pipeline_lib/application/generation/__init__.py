@@ -1,0 +1,1 @@
+"""New sequence: models of the next token write on from a prompt."""
