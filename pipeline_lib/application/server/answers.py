@@ -9,12 +9,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline_lib.application.fasta import Sequences
 from pipeline_lib.application.server.limits import Limits
 from pipeline_lib.application.server.load import Served
-from pipeline_lib.application.server.readers import LanguageTracks
+from pipeline_lib.application.server.readers import LanguageTracks, TunedTracks
 from pipeline_lib.application.server.sequences import BadInput, Named, read_region, read_sequence
 from pipeline_lib.application.server.tracks import BASES, Array, change_of, tracks_along
 
 Check = Callable[[], None]
 Label = Annotated[str, Field(max_length=300)]
+MOST_READ = 64
+"""Windows that are read of each of four bases: this is asked with every click."""
 DIGITS = 5
 """Significant digits of a number that is sent."""
 
@@ -138,16 +140,7 @@ class Answers:
             if isinstance(model.tracks, LanguageTracks):
                 of, scores = "log2 likelihood ratio", model.tracks.ratios(named.bases, place)
             else:
-                column = columns[0]
-                of = f"change of {model.tracks.outputs[column]}"
-                others = [base for base in BASES if base != own]
-                found = change_of(model.tracks, named.bases, place, others, check)
-                before = found.before[:, column]
-                scores = {own: 0.0} if own in BASES else {}
-                for base in others:
-                    largest = _largest(before, found.after[base][:, column], 0)["change"]
-                    if largest is not None:
-                        scores[base] = largest
+                of, scores = _changes(model, columns[0], named.bases, place, check)
             numbers = {base: _rounded(scores[base]) for base in BASES if base in scores}
             models.append({"name": model.name, "of": of, "scores": numbers})
         return {"position": asked.position, "from": own, "models": models}
@@ -190,6 +183,25 @@ class Answers:
                 "a time; ask for fewer tracks, or a shorter sequence."
             )
         return chosen
+
+
+def _changes(
+    model: Served, column: int, sequence: bytes, place: int, check: Check
+) -> tuple[str, dict[str, float]]:
+    """Return what is measured of the four bases at a place, and how it is for each of them."""
+    own, tracks = chr(sequence[place]), model.tracks
+    windows = len(tracks.plan(len(sequence)).holding(place))
+    only = isinstance(tracks, TunedTracks) and tracks.only  # then few of them are read
+    every = 1 if only else max(-(-windows // MOST_READ), 1)
+    others = [base for base in BASES if base != own]
+    found = change_of(tracks, sequence, place, others, check, every)
+    before, scores = found.before[:, column], {own: 0.0} if own in BASES else {}
+    for base in others:
+        largest = _largest(before, found.after[base][:, column], 0)["change"]
+        if largest is not None:
+            scores[base] = largest
+    among = f", among every {every} windows" if every > 1 else ""
+    return f"largest change of {tracks.outputs[column]}{among}", scores
 
 
 def _columns(model: Served, names: Sequence[str]) -> list[int]:

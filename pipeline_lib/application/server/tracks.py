@@ -133,6 +133,7 @@ def change_of(
     place: int,
     bases: Sequence[str],
     check: Callable[[], None] = no_check,
+    every: int = 1,
 ) -> Change:
     """Return the values that other bases at a place may change, before and after.
 
@@ -144,8 +145,10 @@ def change_of(
         0-based.
     bases
         The other bases, of A, C, G and T.
+    every
+        Read only every so many of the windows that hold the base.
     """
-    windows = model.plan(len(sequence)).holding(place)
+    windows = model.plan(len(sequence)).holding(place)[::every]
     after = {
         base: _values(model, substituted(sequence, place, base), windows, check) for base in bases
     }

@@ -179,7 +179,7 @@ def test_tracks_mutations_and_undo(page: Page, server: Server) -> None:
     assert page.find("#which").text.startswith(f"Base 85 is {DNA[84]}")
     base = "C" if DNA[84] != "C" else "G"
     scores = server.answer("/api/substitutions", {"sequence": DNA, "position": 85})["models"]
-    rows = page.driver.find_elements(By.CSS_SELECTOR, "#choices tbody tr")
+    rows = page.driver.find_elements(By.CSS_SELECTOR, "#choices tr.values")
     shown = [number(row.find_elements(By.TAG_NAME, "td")["ACGT".index(base)].text) for row in rows]
     np.testing.assert_allclose(shown, [model["scores"][base] for model in scores], atol=6e-4)
 

@@ -18,6 +18,7 @@ const EXAMPLE = ">example\n" +
 let about = { models: [], genome: null, limits: {} };
 let state = null; // name, start, original, sequence, tracks, history
 let asking = null; // what can be called off
+let fitted = false; // whether tracks of probabilities are stretched too
 let mutating = null; // what must not be
 const plot = new Plot(by("plot"), pickBase, readOut);
 
@@ -81,7 +82,7 @@ function listModels() {
     const end = Math.min(first[1], 1500);
     by("region").placeholder = `${first[0]}:${Math.max(end - 599, 1)}-${end}`;
     const names = Object.keys(about.genome.contigs).slice(0, 4).join(", ");
-    by("contigs").textContent = `${about.genome.count} contigs: ${names}${about.genome.count > 4 ? ", …" : ""}`;
+    by("contigs").textContent = `${about.genome.count} contig${about.genome.count > 1 ? "s" : ""}: ${names}${about.genome.count > 4 ? ", …" : ""}`;
   }
 }
 
@@ -155,7 +156,8 @@ function tracksOf(model) {
 
 function refresh(fresh = false) {
   for (const track of state.tracks) {
-    if (track.fixed) continue;
+    track.range = track.fixed;
+    if (track.fixed && !fitted) continue;
     const all = [...track.values, ...track.original].filter((value) => value !== null);
     const most = all.reduce((a, b) => Math.max(a, b), 0), least = all.reduce((a, b) => Math.min(a, b), 0);
     track.range = most > least ? [least, most] : [0, 1];
@@ -207,14 +209,16 @@ function choices(base, models) {
     button.addEventListener("click", () => run(() => mutate(base, letter)));
     return make("th", {}, button);
   });
-  const rows = (models ?? []).map((model) => make("tr", {}, make("th", { scope: "row" }, `${model.name}: ${model.of}`),
-    ...BASES.map((letter) => change(model.scores[letter]))));
-  const head = make("thead", {}, make("tr", {}, make("th", {}, models ? "score of each base" : "reading …"), ...heads));
+  const rows = (models ?? []).flatMap((model) => [
+    make("tr", { class: "what" }, make("th", { colspan: "4" }, `${model.name}: ${model.of}`)),
+    make("tr", { class: "values" }, ...BASES.map((letter) => change(model.scores[letter])))]);
+  if (!models) rows.push(make("tr", { class: "what" }, make("th", { colspan: "4" }, "reading …")));
+  const head = make("thead", {}, make("tr", {}, ...heads));
   const focused = document.activeElement?.dataset?.to;
   by("choices").replaceChildren(head, make("tbody", {}, ...rows));
   if (focused) by("choices").querySelector(`[data-to="${focused}"]`)?.focus();
   by("meaning").textContent = models
-    ? "Above 0: the model prefers this base to the one that is there, or the track rises most." : "";
+    ? "Above 0: the model prefers this base to the one that is there, or the track changes most upwards." : "";
 }
 
 function change(value) {
@@ -303,6 +307,11 @@ function wire() {
     by("ask").requestSubmit();
   });
   const clicks = { left: () => plot.pan(-0.4), right: () => plot.pan(0.4), in: () => plot.zoom(0.5),
+    fit: () => {
+      fitted = !fitted;
+      by("fit").setAttribute("aria-pressed", String(fitted));
+      refresh();
+    },
     out: () => plot.zoom(2), whole: () => plot.show(0, plot.length), undo,
     turn: () => run(() => showTracks({ sequence: `>${state.name} reverse complement\n` +
       [...state.sequence].reverse().map((letter) => PAIRS[letter]).join("") })),

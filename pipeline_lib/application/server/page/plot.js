@@ -156,8 +156,9 @@ export class Plot {
     const colour = `var(--t${i % COLOURS})`, low = top + TITLE + HEIGHT;
     const [least, most] = track.range;
     const y = (value) => low - ((value - least) / (most - least)) * HEIGHT;
-    const room = Math.floor((this.width - 70) / 6.8);
-    const title = track.title.length > room ? `${track.title.slice(0, room - 1)}…` : track.title;
+    const room = Math.floor((this.width - 60) / 7.2);
+    const title = track.title.length > room
+      ? `${track.title.slice(0, room / 3)}…${track.title.slice(1 + room / 3 - room)}` : track.title;
     const text = element("text", { class: "title", x: GUTTER, y: top + 13 }, title);
     text.append(element("title", {}, track.title));
     const label = element("text", { class: "value", x: GUTTER + this.width, y: top + 13 });
@@ -168,10 +169,11 @@ export class Plot {
     svg.append(element("text", { class: "limit", x: GUTTER - 6, y: low }, tidy(least)));
     svg.append(element("text", { class: "limit", x: GUTTER - 6, y: low - HEIGHT + 8 }, tidy(most)));
     const group = element("g", { "clip-path": "url(#inside)" });
-    const [line, area] = this.curve(track, track.values, y, y(Math.max(least, 0)));
+    const ground = y(Math.max(least, 0));
+    const [line, area] = this.curve(track, track.values, y, ground);
     group.append(element("path", { class: "under", d: area, fill: colour }));
     if (track.original && track.original !== track.values) {
-      group.append(element("path", { class: "original", d: this.curve(track, track.original, y, low)[0] }));
+      group.append(element("path", { class: "original", d: this.curve(track, track.original, y, ground)[0] }));
     }
     group.append(element("path", { class: "curve", d: line, stroke: colour }));
     svg.append(group);
@@ -194,7 +196,8 @@ export class Plot {
     }
     const whole = runs.filter((run) => run.length);
     const path = (run) => run.map(([x, h], i) => `${i ? "L" : "M"}${x.toFixed(1)} ${h.toFixed(1)}`).join("");
-    const line = whole.map((run) => (run.length > 1 ? path(run) : `${path(run)}h0.01`)).join("");
+    // A value without neighbours is a line from the ground.
+    const line = whole.map((run) => (run.length > 1 ? path(run) : `${path(run)}L${run[0][0].toFixed(1)} ${ground}`)).join("");
     const area = whole.map((run) => `${path(run)}L${run.at(-1)[0].toFixed(1)} ${ground}L${run[0][0].toFixed(1)} ${ground}Z`);
     return [line, area.join("")];
   }
@@ -221,12 +224,15 @@ export class Plot {
       const x = this.x(at - start - 0.5);
       if (x < GUTTER || x > GUTTER + this.width) continue;
       svg.append(element("line", { class: "axis", x1: x, x2: x, y1: low, y2: low + 5 }));
-      const anchor = x > GUTTER + this.width - 12 ? "end" : "middle";
-      svg.append(element("text", { class: "tick", x, y: low + 18, "text-anchor": anchor }, at.toLocaleString("en")));
+      const text = at.toLocaleString("en"), half = text.length * 3.2;
+      const middle = Math.min(x, GUTTER + this.width + RIGHT - half);
+      svg.append(element("text", { class: "tick", x: middle, y: low + 18, "text-anchor": "middle" }, text));
     }
   }
 }
 
 function tidy(value) {
-  return Number(value.toPrecision(3)).toLocaleString("en", { maximumSignificantDigits: 3 }).replace("-", "−");
+  const text = Number(value.toPrecision(2));
+  return (Math.abs(text) < 0.001 && text ? text.toExponential(0) : text.toLocaleString("en", { maximumSignificantDigits: 2 }))
+    .replace("-", "−");
 }
