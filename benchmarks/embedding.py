@@ -5,8 +5,9 @@
 
 The peer reads the same model folder with `AutoModel` and `AutoTokenizer`, takes batches in the
 order of the input, pads each to its longest sequence, and means over tokens without special ones.
-Ours is the whole command: it reads a FASTA file and writes Parquet. Both compute in float32; "largest
-difference" is that between their vectors. Importing and loading are not timed.
+Ours is the whole command: it loads the model, reads FASTA and writes Parquet. Both compute in
+float32; "largest difference" is that between their vectors. Imports are not timed, nor is the
+loading of the peer.
 """
 
 import argparse

@@ -91,15 +91,16 @@ def probe(table: pd.DataFrame, vectors: Vectors, label: str, seed: int = 0) -> P
 def _folds(table: pd.DataFrame, classes: Integers, seed: int) -> tuple[Integers, Integers, str]:
     """Return what is resampled together, the fold of each sequence, and what folds are of."""
     contigs, groups = np.unique(table["contig"].astype(str), return_inverse=True)
-    known = len(contigs) - (contigs == "").sum()
+    known = int((contigs != "").sum())
+    folds = np.zeros(len(table), dtype=np.int64)
     if known >= 3 and not (table["contig"] == "").any():
-        count, what = min(FOLDS, int(known)), "contigs"
-        splitter: Any = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+        splitter: Any = StratifiedGroupKFold(min(FOLDS, known), shuffle=True, random_state=seed)
+        parts, what = splitter.split(classes, classes, groups), "contigs"
     else:
         groups, what = np.arange(len(table)), "sequences"
         splitter = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
-    folds = np.zeros(len(table), dtype=np.int64)
-    for number, (_, test) in enumerate(splitter.split(classes, classes, groups)):
+        parts = splitter.split(classes, classes)
+    for number, (_, test) in enumerate(parts):
         folds[test] = number
     return groups.astype(np.int64), folds, what
 

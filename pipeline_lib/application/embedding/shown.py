@@ -24,6 +24,10 @@ MOST, MOST_MAPPED = 5_000, 2_000
 """Most sequences that are probed and shown, and shown by UMAP or t-SNE; drawn at random."""
 
 
+MOST_KINDS = 20
+"""A label that holds more different numbers is a measurement, and names no kinds."""
+
+
 def check_figure(figure: Path, pooling: str) -> None:
     """Refuse a figure that cannot be drawn, before anything is computed.
 
@@ -130,7 +134,17 @@ def _drawn(
     rows = np.sort(order)
     # In random order: whatever is shown of them is shown of all.
     mixed = named_generator(seed, "order of shown embeddings").permutation(len(rows))
-    return table.iloc[rows[mixed]].reset_index(drop=True), read_vectors(embeddings, rows)[mixed]
+    table = table.iloc[rows[mixed]].reset_index(drop=True)
+    if label is not None:
+        table[label] = _as_numbers(table[label])
+    return table, read_vectors(embeddings, rows)[mixed]
+
+
+def _as_numbers(column: pd.Series) -> pd.Series:
+    """Return a column as numbers, if it holds many different ones: text files have words alone."""
+    found = pd.to_numeric(column, errors="coerce").astype(np.float64)
+    known = column.notna() & (column.astype(str) != "")
+    return found if found[known].notna().all() and found.nunique() > MOST_KINDS else column
 
 
 def _plane(

@@ -14,12 +14,14 @@ import pyBigWig
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from pipeline_lib.application.annotation import writers
 from pipeline_lib.application.annotation.annotate import HowToAnnotate, annotate
 from pipeline_lib.application.annotation.calls import Caller
 from pipeline_lib.application.annotation.shape import shape_of
 from pipeline_lib.application.annotation.tracks import Track, Tracker, tracks
+from pipeline_lib.cli import app
 from pipeline_lib.errors import InputError
 from pipeline_lib.finetuning.scorer import load_tuned
 
@@ -190,3 +192,18 @@ def test_models_without_a_head_and_formats_without_a_library(models, tuned, geno
     monkeypatch.setattr(writers, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'dnalm\[tracks\]'"):
         annotate(genome, tuned, tmp_path / "out", HowToAnnotate(**TIS))
+
+
+def test_the_command_tells_what_it_has_written(tuned, genome, tmp_path):
+    arguments = ["annotate", "--genome", str(genome), "--model", str(tuned), "--window", "63",
+                 "--focus", "30", "--contigs", "chr2, MT", "--strands", "mean", "--step", "10",
+                 "--threshold", "0.2", "--merge", "30", "--outputs", "tis,decoy", "-o",
+                 str(tmp_path / "out")]  # fmt: skip
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    assert "2 tracks, values of" in done.output and "calls of decoy" in done.output
+    values = [values_of(tmp_path / "out" / f"{name}.bw", "chr2", 700) for name in ("decoy", "tis")]
+    known = np.isfinite(values[0])
+    np.testing.assert_allclose((values[0] + values[1])[known], 1, atol=1e-5)
+    for line in (tmp_path / "out/calls.bed").read_text().splitlines():
+        assert line.split("\t")[5] == "."
