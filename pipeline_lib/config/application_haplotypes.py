@@ -1,5 +1,6 @@
 """Entries of ``application.haplotypes``: artificial genomes."""
 
+from collections.abc import Iterator, Mapping
 from typing import Self
 
 from pydantic import Field, model_validator
@@ -80,3 +81,10 @@ class HaplotypeEntry(Section):
         found = {"file": self.file, "legend": self.legend, "populations": self.populations}
         found |= {f"compare.{name}": path for name, path in self.compare.items()}
         return {key: path for key, path in found.items() if path is not None}
+
+
+def haplotype_files(entries: Mapping[str, HaplotypeEntry]) -> Iterator[tuple[str, str]]:
+    """Yield key and path of the files that entries name."""
+    for name, entry in entries.items():
+        for key, path in entry.paths().items():
+            yield f"application.haplotypes.{name}.{key}", path

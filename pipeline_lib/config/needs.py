@@ -3,7 +3,10 @@
 from glob import glob
 from pathlib import Path
 
+from pipeline_lib.config.application_generation import generation_files
+from pipeline_lib.config.application_haplotypes import haplotype_files
 from pipeline_lib.config.application_reading import reading_files
+from pipeline_lib.config.application_scoring import scoring_files
 from pipeline_lib.config.root import Config
 from pipeline_lib.errors import ConfigError
 
@@ -29,6 +32,8 @@ def needed_assemblies(config: Config) -> list[str]:
     variants = [(entry.assembly,) for entry in config.evaluation.variants.values()]
     explained = [e.assembly for e in config.application.explanations.values() if e.assembly]
     variants += [(assembly,) for assembly in explained]
+    variants += [(entry.assembly,) for entry in config.application.scores.values()]
+    variants += [(e.assembly,) for e in config.application.generations.values() if e.assembly]
     readings = (config.application.embeddings, config.application.annotations)
     read = [(e.assembly,) for entries in readings for e in entries.values() if e.assembly]
     return sorted({name for names in (*corpora, *tasks, *variants, *read) for name in names})
@@ -101,6 +106,10 @@ def check_files(config: Config, root: Path) -> None:
             if path := getattr(explanation, key):
                 locate(path, key=f"application.explanations.{name}.{key}", root=root)
     own = config.application
+    for key, file in (*generation_files(own.generations), *haplotype_files(own.haplotypes)):
+        locate(file, key=key, root=root)
+    for key, file in scoring_files(own.scores):
+        locate(file, key=key, root=root)
     for key, file in reading_files(own.embeddings, own.annotations):
         locate(file, key=key, root=root)
     for place, holder in (holders | tasks).items():

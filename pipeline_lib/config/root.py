@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 
 from pipeline_lib.config.application import ApplicationConfig
 from pipeline_lib.config.application_explanation import check_explanations
+from pipeline_lib.config.application_generation import check_generations
 from pipeline_lib.config.application_reading import check_readings
+from pipeline_lib.config.application_scoring import check_scoring
 from pipeline_lib.config.base import Name, Section
 from pipeline_lib.config.corpus import Corpus, CorpusConfig, with_all_assemblies
 from pipeline_lib.config.evaluation import EvaluationConfig
@@ -123,6 +125,19 @@ class Config(Section):
             self.application.annotations,
             assemblies=assemblies,
             tasks=self.run.tasks,
+            known=_known,
+        )
+        check_scoring(
+            self.application.scores,
+            self.application.priorities,
+            assemblies=assemblies,
+            tasks=self.run.tasks,
+            known=_known,
+        )
+        check_generations(
+            self.application.generations,
+            assemblies=assemblies,
+            models=self.run.models,
             known=_known,
         )
         check_explanations(

@@ -4,6 +4,16 @@
 rule application:
     input:
         expand(
+            "results/application/{model}/scores/{scores}.vcf.gz",
+            model=MODELS,
+            scores=CONFIG.application.scores,
+        ),
+        expand(
+            "results/application/{model}/priorities/{priorities}.json",
+            model=MODELS,
+            priorities=CONFIG.application.priorities,
+        ),
+        expand(
             "results/application/{model}/embeddings/{embeddings}.svg",
             model=MODELS,
             embeddings=CONFIG.application.embeddings,
@@ -18,9 +28,103 @@ rule application:
             model=MODELS,
             explanation=CONFIG.application.explanations,
         ),
+        [
+            f"results/application/{model}/generations/{name}.fa"
+            for name, models in WRITERS.items()
+            for model in models
+        ],
+        expand(
+            "results/application/haplotypes/{haplotypes}/report/report.html",
+            haplotypes=CONFIG.application.haplotypes,
+        ),
 
 
 # ---- variants: `application.scores`, `application.priorities`
+
+
+def scores_of(wildcards):
+    """Return the entry of variants to score, or the one that is prioritised."""
+    name = getattr(wildcards, "scores", None) or priorities_of(wildcards).scores
+    return CONFIG.application.scores[name]
+
+
+def priorities_of(wildcards):
+    """Return the entry of variants to prioritise."""
+    return CONFIG.application.priorities[wildcards.priorities]
+
+
+def scored_file(wildcards, key="file"):
+    """Return a file of an entry, where it was found; nothing if it is not given."""
+    file = getattr(scores_of(wildcards), key)
+    name = f"application.scores.{wildcards.scores}.{key}"
+    return locate(file, key=name, root=ROOT) if file else []
+
+
+def scored_figure(folder, caption, name):
+    """Return the three declared files of a figure: SVG, TSV and HTML."""
+    return {
+        kind: report(
+            f"results/application/{{model}}/{folder}/{{{folder}}}.{suffix}",
+            caption=f"../report/{caption}.rst",
+            category="5 Application",
+            labels={"what": name, "of": "{model}", "view": FIGURE[kind]},
+        )
+        for kind, suffix in (
+            ("figure", "svg"),
+            ("values", "figure.tsv"),
+            ("page", "html"),
+        )
+    }
+
+
+rule application_scores:
+    input:
+        variants=scored_file,
+        genome=lambda w: f"results/genome/{scores_of(w).assembly}/genome.fa.gz",
+        model=lambda w: reading_model(scores_of(w), w.model),
+        bed=lambda w: scored_file(w, "bed"),
+    output:
+        **scored_figure("scores", "scored_variants", "scores {scores}"),
+        # Its index lies beside it: `.tbi`, or `.csi` for contigs of more than 512 Mb.
+        vcf="results/application/{model}/scores/{scores}.vcf.gz",
+        counts="results/application/{model}/scores/{scores}.json",
+        regions="results/application/{model}/scores/{scores}.regions.tsv",
+    log:
+        "results/logs/application/{model}/scores/{scores}.log",
+    benchmark:
+        "results/benchmarks/application/{model}/scores/{scores}.tsv"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=720,
+    params:
+        how=lambda w: scores_of(w).how(),
+        code=code_fingerprint("application", "models"),
+    script:
+        "../scripts/application_scores.py"
+
+
+rule application_priorities:
+    input:
+        scored=lambda w: f"results/application/{w.model}/scores/{priorities_of(w).scores}.vcf.gz",
+        genome=lambda w: f"results/genome/{scores_of(w).assembly}/genome.fa.gz",
+    output:
+        **scored_figure("priorities", "priorities", "priorities {priorities}"),
+        scores="results/application/{model}/priorities/{priorities}.json",
+        table="results/application/{model}/priorities/{priorities}.tsv",
+    log:
+        "results/logs/application/{model}/priorities/{priorities}.log",
+    benchmark:
+        "results/benchmarks/application/{model}/priorities/{priorities}.tsv"
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    params:
+        how=lambda w: priorities_of(w).how(),
+        seed=CONFIG.seed,
+        code=code_fingerprint("application", "evaluation"),
+    script:
+        "../scripts/application_priorities.py"
 
 
 # ---- embeddings: `application.embeddings`
@@ -186,7 +290,11 @@ rule application_explanation:
             htmlindex="index.html",
             caption="../report/explanation.rst",
             category="5 Application",
-            labels={"what": "explanation {explanation}", "of": "{model}", "view": "page"},
+            labels={
+                "what": "explanation {explanation}",
+                "of": "{model}",
+                "view": "page",
+            },
         ),
     log:
         "results/logs/application/{model}/explanations/{explanation}.log",
@@ -205,4 +313,172 @@ rule application_explanation:
 # ---- new sequence: `application.generations`
 
 
+def generation_of(wildcards):
+    """Return the entry of sequences to write."""
+    return CONFIG.application.generations[wildcards.generation]
+
+
+def generation_prompts(wildcards):
+    """Return the FASTA of prompts, if there is one."""
+    key = f"application.generations.{wildcards.generation}.prompts"
+    file = generation_of(wildcards).prompts
+    return locate(file, key=key, root=ROOT) if file else []
+
+
+def generation_genome(wildcards):
+    """Return the genome that sequences are compared with, if there is one."""
+    assembly = generation_of(wildcards).assembly
+    return f"results/genome/{assembly}/genome.fa.gz" if assembly else []
+
+
+rule application_generation:
+    input:
+        model="results/pretraining/{model}/model",
+        prompts=generation_prompts,
+        genome=generation_genome,
+    output:
+        fasta="results/application/{model}/generations/{generation}.fa",
+        summary="results/application/{model}/generations/{generation}.fa.json",
+    log:
+        "results/logs/application/{model}/generations/{generation}.log",
+    benchmark:
+        "results/benchmarks/application/{model}/generations/{generation}.tsv"
+    resources:
+        mem_mb=3000,
+        runtime=720,
+    params:
+        settings=lambda w: generation_of(w).settings().model_dump(mode="json"),
+        seed=CONFIG.seed,
+        code=code_fingerprint("application/generation", "models"),
+    script:
+        "../scripts/application_generation.py"
+
+
 # ---- artificial genomes: `application.haplotypes`
+
+
+def haplotypes_of(wildcards):
+    """Return the entry of a panel of haplotypes."""
+    return CONFIG.application.haplotypes[wildcards.haplotypes]
+
+
+def haplotype_file(key):
+    """Return a function that gives a file of an entry, or nothing."""
+
+    def found(wildcards):
+        file = getattr(haplotypes_of(wildcards), key)
+        where = f"application.haplotypes.{wildcards.haplotypes}.{key}"
+        return locate(file, key=where, root=ROOT) if file else []
+
+    return found
+
+
+def compared_haplotypes(wildcards):
+    """Return the artificial genomes of other methods."""
+    name = wildcards.haplotypes
+    return [
+        locate(file, key=f"application.haplotypes.{name}.compare.{key}", root=ROOT)
+        for key, file in haplotypes_of(wildcards).compare.items()
+    ]
+
+
+rule application_haplotypes_train:
+    input:
+        real=haplotype_file("file"),
+        legend=haplotype_file("legend"),
+    output:
+        directory("results/application/haplotypes/{haplotypes}/model"),
+    log:
+        "results/logs/application/haplotypes/{haplotypes}/train.log",
+    benchmark:
+        "results/benchmarks/application/haplotypes/{haplotypes}/train.tsv"
+    threads: 2
+    resources:
+        mem_mb=3000,
+        runtime=720,
+    params:
+        training=lambda w: haplotypes_of(w).training.model_dump(mode="json"),
+        seed=CONFIG.seed,
+        code=code_fingerprint("application/haplotypes", "models"),
+    script:
+        "../scripts/application_haplotypes_train.py"
+
+
+rule application_haplotypes_generate:
+    input:
+        "results/application/haplotypes/{haplotypes}/model",
+    output:
+        "results/application/haplotypes/{haplotypes}/artificial.{format}",
+    log:
+        "results/logs/application/haplotypes/{haplotypes}/artificial.{format}.log",
+    benchmark:
+        "results/benchmarks/application/haplotypes/{haplotypes}/artificial.{format}.tsv"
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    params:
+        drawn=lambda w: haplotypes_of(w).count,
+        temperature=lambda w: haplotypes_of(w).temperature,
+        seed=CONFIG.seed,
+        code=code_fingerprint("application/haplotypes", "models"),
+    script:
+        "../scripts/application_haplotypes_generate.py"
+
+
+HAPLOTYPE_FIGURES = [
+    "frequencies",
+    "decay",
+    "distances",
+    "nearest",
+    "components",
+    "triple",
+]
+
+
+rule application_haplotypes_report:
+    input:
+        real=haplotype_file("file"),
+        legend=haplotype_file("legend"),
+        populations=haplotype_file("populations"),
+        model="results/application/haplotypes/{haplotypes}/model",
+        ours=lambda w: f"results/application/haplotypes/{w.haplotypes}/artificial.{haplotypes_of(w).format}",
+        others=compared_haplotypes,
+    output:
+        page=report(
+            "results/application/haplotypes/{haplotypes}/report/report.html",
+            caption="../report/haplotypes.rst",
+            category="5 Application",
+            labels={
+                "what": "artificial genomes",
+                "of": "{haplotypes}",
+                "view": "page",
+            },
+        ),
+        table="results/application/haplotypes/{haplotypes}/report/scores.tsv",
+        scores="results/application/haplotypes/{haplotypes}/report/scores.json",
+        figures=[
+            report(
+                f"results/application/haplotypes/{{haplotypes}}/report/{name}.svg",
+                caption="../report/haplotypes.rst",
+                category="5 Application",
+                labels={
+                    "what": f"artificial genomes: {name}",
+                    "of": "{haplotypes}",
+                    "view": "figure",
+                },
+            )
+            for name in HAPLOTYPE_FIGURES
+        ],
+    log:
+        "results/logs/application/haplotypes/{haplotypes}/report.log",
+    benchmark:
+        "results/benchmarks/application/haplotypes/{haplotypes}/report.tsv"
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        names=lambda w: list(haplotypes_of(w).compare),
+        seed=CONFIG.seed,
+        code=code_fingerprint("application/haplotypes"),
+    script:
+        "../scripts/application_haplotypes_report.py"

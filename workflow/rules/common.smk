@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pipeline_lib.code import code_fingerprint
 from pipeline_lib.config import load_architecture, load_config
+from pipeline_lib.config.application_generation import writing_models
 from pipeline_lib.config.genome import SOURCES, Assembly
 from pipeline_lib.config.launching import WITHOUT_EFFECT
 from pipeline_lib.config.methods import check_methods
@@ -57,6 +58,7 @@ ARCHITECTURES = {
     for name, model in CONFIG.pretraining.models.items()
     if name in MODELS
 }
+WRITERS = checked(writing_models, CONFIG.application.generations, ARCHITECTURES)
 checked(
     check_methods,
     {name: CONFIG.finetuning.tasks[name] for name in TASKS},
@@ -387,7 +389,12 @@ def holdout_beds(holder):
     return [locate(bed, key="holdouts.bed", root=ROOT) for bed in beds if bed]
 
 
-FIGURE = {"figure": "figure", "table": "table behind it", "page": "table, readable"}
+FIGURE = {
+    "figure": "figure",
+    "table": "table behind it",
+    "values": "table behind it",
+    "page": "table, readable",
+}
 
 
 def figure(name, caption, category, subcategory=None, **labels):
@@ -411,6 +418,11 @@ wildcard_constraints:
     model="|".join(map(re.escape, CONFIG.pretraining.models)),
     task="|".join(map(re.escape, CONFIG.finetuning.tasks)) or "none",
     variants="|".join(map(re.escape, CONFIG.evaluation.variants)) or "none",
+    scores="|".join(map(re.escape, CONFIG.application.scores)) or "none",
+    priorities="|".join(map(re.escape, CONFIG.application.priorities)) or "none",
+    generation="|".join(map(re.escape, CONFIG.application.generations)) or "none",
+    haplotypes="|".join(map(re.escape, CONFIG.application.haplotypes)) or "none",
+    format=r"hapt|hapt\.zip|vcf|vcf\.gz",
     explanation="|".join(map(re.escape, CONFIG.application.explanations)) or "none",
     embeddings="|".join(map(re.escape, CONFIG.application.embeddings)) or "none",
     annotation="|".join(map(re.escape, CONFIG.application.annotations)) or "none",
