@@ -130,24 +130,6 @@ rule application_priorities:
 # ---- embeddings: `application.embeddings`
 
 
-def embeddings_of(wildcards):
-    """Return the entry of sequences to embed."""
-    return CONFIG.application.embeddings[wildcards.embeddings]
-
-
-def reading_model(entry, model):
-    """Return the folder of a model: tuned to the task of an entry, by its first seed, or pretrained."""
-    if entry.task is None:
-        return f"results/pretraining/{model}/model"
-    return f"results/finetuning/{model}/{entry.task}/{task_runs(entry.task)[0]}/model"
-
-
-def embedded_genome(wildcards):
-    """Return the genome that intervals are read from, if there is one."""
-    assembly = embeddings_of(wildcards).assembly
-    return f"results/genome/{assembly}/genome.fa.gz" if assembly else []
-
-
 rule application_embed:
     input:
         sequences=lambda w: locate(
@@ -201,18 +183,6 @@ rule application_embed:
 
 
 # ---- tracks along contigs: `application.annotations`
-
-
-def annotation_of(wildcards):
-    """Return the entry of contigs to annotate."""
-    return CONFIG.application.annotations[wildcards.annotation]
-
-
-def annotated_regions(wildcards):
-    """Return the BED file of the regions, if there is one."""
-    key = f"application.annotations.{wildcards.annotation}.bed"
-    bed = annotation_of(wildcards).bed
-    return locate(bed, key=key, root=ROOT) if bed else []
 
 
 rule application_annotate:
