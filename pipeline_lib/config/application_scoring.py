@@ -1,7 +1,7 @@
 """Entries `application.scores` and `application.priorities`: variants."""
 
 from collections.abc import Callable, Collection, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -60,8 +60,14 @@ class Scores(ScoreSettings):
         "pretrained models.",
     )
     bed: str | None = Field(
-        None, description="Regions or genes over which scores are summed up in a table."
+        None,
+        description="Regions or genes over which scores are summed up in a table; without it whole "
+        "contigs.",
     )
+
+    def how(self) -> dict[str, Any]:
+        """Return the settings of scoring alone, as plain values."""
+        return self.model_dump(mode="json", include=set(ScoreSettings.model_fields))
 
 
 class PrioritySettings(Section):
@@ -99,6 +105,20 @@ class Priorities(PrioritySettings):
         description="An entry of `application.scores` whose records have classes: INFO `CLNSIG` or "
         "`LABEL`, or an ID that begins with the class."
     )
+
+    def how(self) -> dict[str, Any]:
+        """Return the settings without the name of the scores, as plain values."""
+        return self.model_dump(mode="json", include=set(PrioritySettings.model_fields))
+
+
+def scoring_files(scores: Mapping[str, Scores]) -> list[tuple[str, str]]:
+    """Return the keys and files of the entries."""
+    found = []
+    for name, entry in scores.items():
+        for key, file in (("file", entry.file), ("bed", entry.bed)):
+            if file is not None:
+                found.append((f"application.scores.{name}.{key}", file))
+    return found
 
 
 def check_scoring(

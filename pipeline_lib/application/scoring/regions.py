@@ -12,6 +12,8 @@ from pipeline_lib.files import atomic_path
 from pipeline_lib.genome.source import read_lines
 
 Array = NDArray[np.float64]
+Region = tuple[str, str | None, int, int, str]
+"""Contig as given and as the genome names it, start, end and name."""
 
 
 class RegionTable:
@@ -20,7 +22,7 @@ class RegionTable:
     Parameters
     ----------
     path
-        BED, plain or gzip.
+        BED, plain or gzip; None: whole contigs.
     genome
         Whose contigs the regions lie on, by whatever name.
 
@@ -30,24 +32,8 @@ class RegionTable:
         If a line is malformed, or no region lies on a contig of the genome.
     """
 
-    def __init__(self, path: Path, genome: Sequences) -> None:
-        rows: list[tuple[str, str | None, int, int, str]] = []
-        for number, line in read_lines(path, "regions"):
-            if not line.strip() or line.startswith(("#", "track", "browser")):
-                continue
-            fields = line.split("\t") if "\t" in line else line.split()
-            if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()):
-                raise InputError(
-                    f"the line is {line[:60]!r}",
-                    path=path,
-                    where=f"line {number:,}",
-                    expected="contig, start and end, parted by tabs",
-                    remedy="correct the line",
-                )
-            name = fields[3] if len(fields) > 3 else "."
-            rows.append(
-                (fields[0], genome.resolve(fields[0]), int(fields[1]), int(fields[2]), name)
-            )
+    def __init__(self, path: Path | None, genome: Sequences) -> None:
+        rows = _whole(genome) if path is None else _read(path, genome)
         columns = ["contig", "known", "start", "end", "name"]
         self.table = pd.DataFrame(rows, columns=columns)
         if not self.table["known"].notna().any():
@@ -109,3 +95,26 @@ class RegionTable:
         )
         with atomic_path(path) as temporary:
             found.to_csv(temporary, sep="\t", index=False, float_format="%.6g", na_rep=".")
+
+
+def _whole(genome: Sequences) -> list[Region]:
+    return [(name, name, 0, length, name) for name, length in genome.contigs.items()]
+
+
+def _read(path: Path, genome: Sequences) -> list[Region]:
+    rows: list[Region] = []
+    for number, line in read_lines(path, "regions"):
+        if not line.strip() or line.startswith(("#", "track", "browser")):
+            continue
+        fields = line.split("\t") if "\t" in line else line.split()
+        if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()):
+            raise InputError(
+                f"the line is {line[:60]!r}",
+                path=path,
+                where=f"line {number:,}",
+                expected="contig, start and end, parted by tabs",
+                remedy="correct the line",
+            )
+        name = fields[3] if len(fields) > 3 else "."
+        rows.append((fields[0], genome.resolve(fields[0]), int(fields[1]), int(fields[2]), name))
+    return rows

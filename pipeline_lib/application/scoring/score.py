@@ -62,7 +62,8 @@ def score_file(
     settings
         Windows, fields and limits.
     bed, table
-        Regions over which scores are summed up, and where to write that as TSV.
+        Regions over which scores are summed up, without them whole contigs, and where to write
+        that as TSV.
     threads
         CPU threads.
 
@@ -86,7 +87,7 @@ def score_file(
     file = VariantFile(variants)
     sequences = open_genome(genome)
     upper = UpperCase(sequences)
-    regions = RegionTable(bed, sequences) if bed is not None else None
+    regions = RegionTable(bed, sequences) if table is not None else None
     summary = examine(file, upper, settings.max_mismatch)
     scorer = open_scorer(
         model,
