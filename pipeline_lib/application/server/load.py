@@ -200,9 +200,9 @@ def _says(tracks: TunedTracks, *, assumed: bool) -> str:
 def _has_examples(folder: Path) -> bool:
     """Return whether the examples that a model was tuned with lie where the workflow puts them."""
     parents = folder.resolve().parents  # RUN, TASK, MODEL, finetuning
-    if len(parents) < 4:
+    if len(parents) < 5:
         return False
-    return (parents[2] / "datasets" / parents[1].name / "examples.parquet").exists()
+    return (parents[3] / "datasets" / parents[1].name / "examples.parquet").exists()
 
 
 def _usual_window(scorer: Scorer) -> int:

@@ -66,7 +66,7 @@ class Page:
 
     def table(self) -> dict[str, list[float]]:
         """Return at, before, after and change of each track from the table of changes."""
-        rows = self.driver.find_elements(By.CSS_SELECTOR, "#changes tbody tr")
+        rows = self.driver.find_elements(By.CSS_SELECTOR, "#changes tr.values")
         return {
             row.get_attribute("data-track"): [
                 number(cell.text) for cell in row.find_elements(By.TAG_NAME, "td")

@@ -1,5 +1,6 @@
 """Tracks in windows, and that a mutation changes those windows only that hold it."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +26,11 @@ from pipeline_lib.application.server.tracks import (
     tracks_along,
 )
 from pipeline_lib.errors import InputError
+from pipeline_lib.finetuning.examples import write_examples
 from pipeline_lib.finetuning.scorer import load_tuned
 from tests.application.annotation.conftest import write_tuned
 from tests.application.conftest import random_dna
+from tests.finetuning import toys
 
 DNA = random_dna(190, 3).encode()
 LONG = random_dna(500, 3).encode()  # does not fit into any context
@@ -173,3 +176,20 @@ def test_names_and_windows_of_models(models: dict[str, Path], tmp_path: Path) ->
         open_models([folder], {"x": Geometry(9)}, 9)
     with pytest.raises(InputError, match="a model folder"):
         open_models([str(tmp_path)], {}, 9)
+
+
+def test_windows_are_those_of_training(tuned: Path, tmp_path: Path) -> None:
+    guessed = open_models([f"m={tuned}"], {}, 9)["m"]
+    assert guessed.about["window"] == 64
+    assert "is a guess" in guessed.about["says"]
+    folder = tmp_path / "finetuning" / "bases" / "starts" / "run" / "model"
+    shutil.copytree(tuned, folder)
+    examples = tmp_path / "finetuning" / "datasets" / "starts" / "examples.parquet"
+    examples.parent.mkdir(parents=True)
+    write_examples(examples, toys.make_examples(count=8))
+    found = open_models([str(folder)], {}, 9)
+    assert list(found) == ["bases/starts/run"]
+    tracks = found["bases/starts/run"].tracks
+    assert isinstance(tracks, TunedTracks)
+    assert (tracks.shape.window, tracks.shape.first) == (63, 30)
+    assert "guess" not in found["bases/starts/run"].about["says"]

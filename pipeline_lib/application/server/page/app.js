@@ -148,7 +148,7 @@ function tracksOf(model) {
   return model.tracks.map((track) => {
     const title = known.outputs.length > 1 ? `${model.name} · ${track.output}` : model.name;
     const bins = known.kind === "tracks" || known.kind === "bases";
-    return { model: model.name, output: track.output, title: `${title} (${known.unit})`,
+    return { model: model.name, output: track.output, name: title, title: `${title} (${known.unit})`,
       offset: model.offset, step: model.step, middle: bins ? model.step / 2 : 0.5,
       values: track.values, original: track.values, fixed: known.range, range: known.range };
   });
@@ -259,16 +259,18 @@ async function mutateNow(base, letter) {
 function changes(found, patches) {
   by("changed").hidden = false;
   by("what").textContent = `What ${found.from}${state.start + found.position}${found.to} changes, where it changes most`;
-  const head = make("thead", {}, make("tr", {}, ...["track", "at base", "before", "after", "change"].map((text) => make("th", {}, text))));
-  const rows = patches.map(({ model, track }) => {
+  const cell = (text) => make("td", {}, text);
+  const heads = ["at base", "before", "after", "change"].map((text) => make("th", {}, text));
+  const head = make("thead", {}, make("tr", {}, ...heads));
+  const rows = patches.flatMap(({ model, track }) => {
     const at = track.at === null ? null : track.at - model.first;
-    const cell = (text) => make("td", {}, text);
-    return make("tr", { "data-track": `${model.name}|${track.output}` },
-      make("th", { scope: "row" }, state.tracks.find((one) => one.model === model.name && one.output === track.output).title),
-      cell(at === null ? "–" : place(model.offset + track.at * model.step)),
-      cell(at === null ? "–" : shown(track.before[at])),
-      cell(at === null ? "–" : shown(track.after[at])),
-      change(track.change));
+    const own = state.tracks.find((one) => one.model === model.name && one.output === track.output);
+    return [make("tr", { class: "what" }, make("th", { colspan: "4" }, own.title)),
+      make("tr", { class: "values", "data-track": `${model.name}|${track.output}` },
+        cell(at === null ? "–" : place(model.offset + track.at * model.step)),
+        cell(at === null ? "–" : shown(track.before[at])),
+        cell(at === null ? "–" : shown(track.after[at])),
+        change(track.change))];
   });
   by("changes").replaceChildren(head, make("tbody", {}, ...rows));
 }

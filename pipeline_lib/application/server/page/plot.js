@@ -18,6 +18,10 @@ export function shown(value) {
     .replace("-", "−");
 }
 
+function shortened(text, room) {
+  return text.length <= room ? text : `${text.slice(0, room / 3)}…${text.slice(1 + room / 3 - room)}`;
+}
+
 function niceStep(span, most) {
   const rough = Math.max(span / most, 1), power = 10 ** Math.floor(Math.log10(rough));
   return [1, 2, 5, 10].map((k) => k * power).find((step) => step >= rough);
@@ -157,8 +161,7 @@ export class Plot {
     const [least, most] = track.range;
     const y = (value) => low - ((value - least) / (most - least)) * HEIGHT;
     const room = Math.floor((this.width - 60) / 7.2);
-    const title = track.title.length > room
-      ? `${track.title.slice(0, room / 3)}…${track.title.slice(1 + room / 3 - room)}` : track.title;
+    const title = track.title.length <= room ? track.title : shortened(track.name, room);
     const text = element("text", { class: "title", x: GUTTER, y: top + 13 }, title);
     text.append(element("title", {}, track.title));
     const label = element("text", { class: "value", x: GUTTER + this.width, y: top + 13 });
