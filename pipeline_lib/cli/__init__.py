@@ -1,5 +1,6 @@
 """The command ``dnalm``: what the workflow does, for people at a prompt."""
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -20,34 +21,40 @@ from pipeline_lib.cli import (
 )
 from pipeline_lib.errors import DnalmError
 
+USE, SHARE, RUN = "Put a model to use", "Share models", "Before and after a run"
+
 app = typer.Typer(
     help="From a genome to an evaluated DNA language model. The workflow itself is run with "
     "`snakemake --cores 2`; these commands help before and after it.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
-app.add_typer(config.app, name="config")
-app.add_typer(haplotypes.app, name="haplotypes")
-app.command("models")(models.list_models)
-app.command("generate")(generating.generate)
-app.command("score")(scoring.score)
-app.command("prioritise")(scoring.prioritise)
-app.command("import")(models.import_folder)
-app.command("export")(models.export_folder)
-app.command("annotate")(annotation.annotate)
-app.command("embed")(embedding.embed)
-app.command("explain")(explaining.explain)
-app.command("serve")(serving.serve)
+for _name, _command in {
+    "score": scoring.score,
+    "prioritise": scoring.prioritise,
+    "embed": embedding.embed,
+    "annotate": annotation.annotate,
+    "explain": explaining.explain,
+    "generate": generating.generate,
+    "serve": serving.serve,
+}.items():
+    app.command(_name, rich_help_panel=USE)(_command)
+app.add_typer(haplotypes.app, name="haplotypes", rich_help_panel=USE)
+app.command("import", rich_help_panel=SHARE)(models.import_folder)
+app.command("export", rich_help_panel=SHARE)(models.export_folder)
+app.add_typer(config.app, name="config", rich_help_panel=RUN)
+app.command("models", rich_help_panel=RUN)(models.list_models)
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)
 
 
-@app.command()
+@app.command(rich_help_panel=RUN)
 def results(
     folder: Annotated[Path, typer.Argument(help="Folder of results.")] = Path("results"),
 ) -> None:
@@ -74,6 +81,8 @@ def results(
 
 def main() -> None:
     """Run the command; an error the user can mend is a sentence, not a traceback."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("pipeline_lib").setLevel(logging.INFO)
     try:
         app()
     except DnalmError as error:
