@@ -1,7 +1,6 @@
 """The application: the page, and the questions that its script asks."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
@@ -11,7 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from pipeline_lib.application.server.answers import Answers, Asked, AskedMutation, AskedPlace
-from pipeline_lib.application.server.limits import Limits, Refused
+from pipeline_lib.application.server.limits import Refused
 from pipeline_lib.application.server.sequences import BadInput
 from pipeline_lib.application.server.worker import Worker
 
@@ -27,24 +26,17 @@ PAGES = {
 SENTENCES = {404: "There is no such page.", 405: "This is asked for in another way."}
 
 
-def make_app(answers: Answers, limits: Limits) -> FastAPI:
+def make_app(answers: Answers, worker: Worker) -> FastAPI:
     """Return the application.
 
     Parameters
     ----------
     answers
         Answers questions.
-    limits
-        Of the server.
+    worker
+        Does the work for them.
     """
-    worker = Worker(limits.waiting, limits.seconds)
-
-    @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        worker.close()
-
-    app = FastAPI(lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     _add_pages(app)
     _add_errors(app)
 

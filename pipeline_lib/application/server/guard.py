@@ -83,6 +83,8 @@ class Guard:
             return
         try:
             await self._app(scope, _replayed(body, receive), answer.send)
+        except asyncio.CancelledError:  # the server waits no longer
+            await answer.refuse(Refused(503, "The server is ending."))
         except Exception:
             log.exception("a request failed")
             await answer.refuse(Refused(500, "Something went wrong here; see the server's log."))

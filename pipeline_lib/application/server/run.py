@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -18,6 +19,7 @@ from pipeline_lib.application.server.guard import LOOPBACK, Guard
 from pipeline_lib.application.server.limits import Limits
 from pipeline_lib.application.server.load import Geometry, open_models
 from pipeline_lib.application.server.protocol import options
+from pipeline_lib.application.server.worker import Worker
 from pipeline_lib.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -80,7 +82,8 @@ def serve(
     opened = open_genome(genome) if genome else None
     served = open_models(models, geometry, limits.windows)
     hosts = set(LOOPBACK) if loopback else {*LOOPBACK, address.host, *_own_names()}
-    app = make_app(Answers(served, opened, limits), limits)
+    worker = Worker(limits.waiting, limits.seconds)
+    app = make_app(Answers(served, opened, limits), worker)
     guarded = Guard(app, limits, hosts, numeric=not loopback)
     listening = _listen(address)
     port = listening.getsockname()[1]
@@ -93,7 +96,20 @@ def serve(
     signal.signal(signal.SIGTERM, lambda *_: None)
     config = uvicorn.Config(guarded, **options(limits))
     with listening, contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(config).run(sockets=[listening])
+        _Server(config, worker).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    """Ends what is being computed as soon as it is told to end."""
+
+    def __init__(self, config: uvicorn.Config, worker: Worker) -> None:
+        super().__init__(config)
+        self._worker = worker
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal."""
+        self._worker.close()
+        super().handle_exit(sig, frame)
 
 
 def is_loopback(host: str) -> bool:

@@ -65,6 +65,7 @@ class Worker:
         self._most, self._seconds = waiting + 1, seconds
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="inference")
         self._clocks: set[Clock] = set()
+        self._closed = False
 
     async def run(
         self, work: Callable[[Callable[[], None]], T], gone: Callable[[], Awaitable[bool]]
@@ -83,6 +84,8 @@ class Worker:
         Refused
             If too many wait, or it took too long.
         """
+        if self._closed:
+            raise Refused(503, "The server is ending.")
         if len(self._clocks) >= self._most:
             raise Refused(503, "The server is busy with other requests; ask again in a moment.", 2)
         clock = Clock(self._seconds)
@@ -108,7 +111,7 @@ class Worker:
             raise
 
     def close(self) -> None:
-        """End all work."""
-        for clock in list(self._clocks):
+        """End all work, and take no more; safe to be called by a signal."""
+        self._closed = True
+        for clock in tuple(self._clocks):
             clock.stop()
-        self._pool.shutdown(wait=False, cancel_futures=True)

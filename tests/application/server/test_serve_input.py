@@ -112,3 +112,11 @@ def test_other_machines_are_let_in_only_on_demand(models: dict[str, Path]) -> No
     assert "--expose" in str(found.exception)
     found = CliRunner().invoke(app, [*command[:3], "--window", "bases=63:63"])
     assert "does not lie in a window of 63" in str(found.exception)
+
+
+def test_without_its_packages_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    found = CliRunner().invoke(app, ["serve", "--model", "somewhere"])
+    assert isinstance(found.exception, InputError)
+    assert "fastapi and uvicorn are not installed" in str(found.exception)
+    assert "pip install" in str(found.exception)
