@@ -7,6 +7,8 @@ import typer
 
 from pipeline_lib.cli.choices import Format, Strands
 
+_SHOWN = 20
+
 
 def annotate(
     genome: Annotated[Path, typer.Option(help="FASTA, or results/genome/ASSEMBLY.")],
@@ -80,8 +82,12 @@ def annotate(
     about = run(genome, model, output, HowToAnnotate(**values), contigs=_listed(contigs), bed=bed)
     bases = sum(about["bases_with_values"].values())
     typer.echo(f"wrote {output}: {len(about['files'])} tracks, values of {bases:,} bases")
-    for name, count in (about["calls"] or {}).items():
+    calls = sorted((about["calls"] or {}).items(), key=lambda item: -item[1])
+    for name, count in calls[:_SHOWN]:
         typer.echo(f"{count:>8,} calls of {name}")
+    if len(calls) > _SHOWN:
+        rest = sum(count for _, count in calls[_SHOWN:])
+        typer.echo(f"{rest:>8,} calls of {len(calls) - _SHOWN:,} others")
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -179,19 +180,31 @@ def _columns(tracks: Sequence[Track], scorer: Scorer, chosen: Sequence[str]) -> 
 
 
 def _pieces(source: Sequences, regions: Regions, tracker: Tracker) -> Iterator[_Piece]:
-    """Yield what is scored at a time: which windows go together depends on the contig alone."""
+    """Yield what is scored at a time: windows side by side that speak of some region."""
     most = tracker.at_once
     for contig, spans in regions.items():
         length = source.contigs[contig]
         for low, high in stretches(partial(source.fetch, contig), length):
             plan = tracker.plan(low, high)
-            wanted: set[int] = set()
-            for start, stop in spans:
-                if start < high and stop > low:
-                    first, last = plan.touching(max(start, low), min(stop, high))
-                    wanted.update(range(first // most, -(-last // most)) if last > first else ())
-            for number in sorted(wanted):
-                yield _Piece(contig, plan, number * most, min((number + 1) * most, len(plan)))
+            for first, last in _wanted(plan, spans):
+                # Cut where a run along the whole contig is cut.
+                edges = [first, *range((first // most + 1) * most, last, most), last]
+                for begin, end in pairwise(edges):
+                    yield _Piece(contig, plan, begin, end)
+
+
+def _wanted(plan: Plan, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return the runs of windows, first and after last, that speak of some span."""
+    found: list[tuple[int, int]] = []
+    for start, stop in spans:
+        if start >= plan.high or stop <= plan.low:
+            continue
+        first, last = plan.touching(max(start, plan.low), min(stop, plan.high))
+        if first < last and found and first <= found[-1][1]:
+            found[-1] = (found[-1][0], max(last, found[-1][1]))
+        elif first < last:
+            found.append((first, last))
+    return found
 
 
 def _write(

@@ -57,12 +57,23 @@ def test_files_hold_what_the_model_says(dense, genome, sequences, tmp_path, kind
         assert {line[3] for line in lines} == {"exon", "intron"}  # the background is not called
 
 
-def test_regions_have_the_values_of_the_whole_contig(dense, genome, sequences, tmp_path):
+def test_regions_have_the_values_of_the_whole_contig(dense, genome, tmp_path, monkeypatch):
+    scored = []
+    values = Tracker.values
+    monkeypatch.setattr(
+        Tracker,
+        "values",
+        lambda self, *all: (scored.append(all[3] - all[2]), values(self, *all))[1],
+    )
     (tmp_path / "a.bed").write_text("1\t100\t130\n1\t120\t160\n1\t1700\t1713\nchrM\t0\t300\n")
     for kind in ("bases", "tracks"):
         how = HowToAnnotate(format="bigwig")
         annotate(genome, dense[kind], tmp_path / "whole", how)
+        whole_windows = sum(scored)
         annotate(genome, dense[kind], tmp_path / "part", how, bed=tmp_path / "a.bed")
+        # 300 bases of chrM, 60 and 13 of chr1: no others are computed.
+        assert sum(scored) - whole_windows <= 28 + 7 + 3
+        scored.clear()
         name = next((tmp_path / "whole").glob("*.bw")).name
         whole, part = (values_of(tmp_path / x / name, "chr1", 3000) for x in ("whole", "part"))
         expected = np.zeros(3000, dtype=bool)
