@@ -33,7 +33,7 @@ def generate(
         int, typer.Option(help="Sequences at a time; changes nothing but memory and time.", min=1)
     ] = 32,
     compare: Annotated[
-        Path | None, typer.Option(help="FASTA the model was trained on, for the summary.")
+        Path | None, typer.Option(help="Genome the model was trained on, for the summary.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", min=0)] = 42,
     device: Annotated[str, typer.Option(help="`cpu`, `cuda`, or `auto`.")] = "auto",

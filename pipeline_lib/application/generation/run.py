@@ -15,6 +15,7 @@ from pipeline_lib.application.parts import Arrays, parts_of
 from pipeline_lib.config.application_generation import GenerationEntry
 from pipeline_lib.errors import InputError
 from pipeline_lib.files import atomic_path, write_json
+from pipeline_lib.genome.reader import FILES
 from pipeline_lib.models.causal import CausalLanguageModel
 from pipeline_lib.models.sampling import Sampling
 from pipeline_lib.pretraining.next_token import ASK_NUMBER
@@ -64,7 +65,7 @@ def generate_sequences(
     settings
         What to write. ``batch_size`` changes nothing about it.
     compare
-        FASTA of what the model was trained on, for the summary.
+        FASTA of what the model was trained on, or a prepared genome, for the summary.
 
     Returns
     -------
@@ -102,7 +103,8 @@ def generate_sequences(
         new = [found[one.number] for one in wanted]
         summary = summarize(new, compare, seed=seed)
         if compare is not None:
-            summary["compared_with"] = file_identity(compare)
+            genome = compare / FILES[0] if compare.is_dir() else compare
+            summary["compared_with"] = file_identity(genome)
         _write_fasta(output, wanted, new, settings, seed)
         write_json(output.with_name(f"{output.name}.json"), summary)
     return summary
