@@ -1,12 +1,12 @@
 """What pretrained models say of variants: likelihood ratios, and how far embeddings move."""
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pipeline_lib.application.scoring.asked import Hidden, batches, hide, strands
 from pipeline_lib.application.scoring.narrow import Narrow, can_narrow
 from pipeline_lib.application.scoring.tokens import Tokens, WindowTokens, changed_tokens
 from pipeline_lib.application.scoring.windows import Pair, Reading
@@ -20,36 +20,6 @@ ROUNDS = 16
 """Changed tokens are hidden one after another; of more than these, every 16th at once."""
 CELLS = 1 << 22
 """Logits that are normalised at a time: 32 MB."""
-
-
-@dataclass
-class Hidden:
-    """Inputs with hidden tokens, and the tokens whose probability is asked for there.
-
-    Attributes
-    ----------
-    rows
-        Tokens of each input, hidden ones replaced.
-    row, place, token, owner, weight
-        For each probability: the input, the index in it, the token, which sum log2 p is added
-        to, and times what.
-    """
-
-    rows: list[Tokens] = field(default_factory=list)
-    row: list[int] = field(default_factory=list)
-    place: list[int] = field(default_factory=list)
-    token: list[int] = field(default_factory=list)
-    owner: list[int] = field(default_factory=list)
-    weight: list[float] = field(default_factory=list)
-
-    def ask(self, row: int, place: int, token: int, owner: int, weight: float) -> None:
-        """Ask for the probability of a token at a place of an input."""
-        for values, value in zip(
-            (self.row, self.place, self.token, self.owner, self.weight),
-            (row, place, token, owner, weight),
-            strict=True,
-        ):
-            values.append(value)  # type: ignore[attr-defined]
 
 
 class LanguageScorer:
@@ -261,41 +231,6 @@ class LanguageScorer:
             chosen = known.gather(1, column.clamp(min=0).to(self.device)[:, None])[:, 0]
             found[start : start + step] = chosen.cpu().numpy() / np.log(2)
         return np.where(tokens >= vocabulary.first, found, 0.0)
-
-
-def hide(tokens: Tokens, places: Tokens, vocabulary: Vocabulary) -> Tokens:
-    """Return tokens of which some, and all that share bases with them, are hidden."""
-    found = tokens.copy()
-    reach = np.arange(-vocabulary.overlap, vocabulary.overlap + 1)
-    gone = (places[:, None] + reach).ravel()
-    found[gone[(gone >= 0) & (gone < len(tokens))]] = vocabulary.mask
-    return found
-
-
-def batches(lengths: list[int], most: int) -> list[list[int]]:
-    """Return the numbers of inputs of like length, of about so many tokens with padding."""
-    order = np.argsort([-length for length in lengths], kind="stable").tolist()
-    found, first = [], 0
-    while first < len(order):
-        size = max(1, most // (lengths[order[first]] + 2))
-        found.append(order[first : first + size])
-        first += size
-    return found
-
-
-def strands(values: dict[str, Array]) -> dict[str, Array]:
-    """Return the mean of both strands and their absolute difference.
-
-    Parameters
-    ----------
-    values
-        Shape (variants, 2, ...).
-    """
-    found = {}
-    for name, both in values.items():
-        found[name] = both.mean(axis=1)
-        found[f"{name}_SPREAD"] = np.abs(both[:, 0] - both[:, 1])
-    return found
 
 
 def _distances(first: Array, second: Array) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline_lib.application.scoring.language import Array, strands
+from pipeline_lib.application.scoring.asked import Array, strands
 from pipeline_lib.application.scoring.tokens import WindowTokens
 from pipeline_lib.application.scoring.windows import Pair
 from pipeline_lib.errors import InputError
