@@ -27,7 +27,7 @@ Array = NDArray[np.float64]
 STOPS = ("TAA", "TAG", "TGA")
 SAMPLES, SEED = 2_000, 1
 FIRST_CODON = 2
-"""The first codon, after that of the start, that is replaced or looked at."""
+"""The first codon, counted from 0, that of the start, that is replaced or looked at."""
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from pipeline_lib.report.style import BLUE, GREEN, LIGHT, ORANGE, RED, canvas
 
 BASES = "ACGT"
 COLOURS = {"A": GREEN, "C": BLUE, "G": ORANGE, "T": RED}
-ROW = 100
+ROW = 128
 """Most bases in a line of a logo."""
 GAP = 0.06
 """Share of its width that a letter leaves free."""
