@@ -173,6 +173,29 @@ def test_maps_are_written_and_drawn(models: dict[str, Path], tmp_path: Path) -> 
     assert about["settings"]["rounds"] == 7
 
 
+def test_the_shortest_sequences_are_explained(
+    tuned: Path, models: dict[str, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "a.fa").write_text(">a\nA\n>b\nACGT\n>c\nGG\n")
+    for number, (model, method) in enumerate(
+        [
+            (tuned, "mutagenesis"),
+            (tuned, "gradients"),
+            (models["words"], "dependencies"),
+            (models["causal"], "dependencies"),
+            (models["overlapping"], "mutagenesis"),
+            (models["bpe"], "mutagenesis"),
+        ]
+    ):
+        folder = tmp_path / str(number)
+        motifs = motif_file(tmp_path / "a.jaspar") if method != "dependencies" else None
+        settings = Settings(method, average=True, permutations=50)
+        explain(tmp_path / "a.fa", model, folder, settings, motifs=motifs)
+        bases = pd.read_parquet(folder / "bases.parquet")
+        assert "".join(bases["base"]) == "AACGTGG"
+        assert np.isfinite(bases["importance"]).all()
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
