@@ -31,16 +31,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
 )
-for _name, _command in {
-    "score": scoring.score,
-    "prioritise": scoring.prioritise,
-    "embed": embedding.embed,
-    "annotate": annotation.annotate,
-    "explain": explaining.explain,
-    "generate": generating.generate,
-    "serve": serving.serve,
-}.items():
-    app.command(_name, rich_help_panel=USE)(_command)
+app.command("score", rich_help_panel=USE)(scoring.score)
+app.command("prioritise", rich_help_panel=USE)(scoring.prioritise)
+app.command("embed", rich_help_panel=USE)(embedding.embed)
+app.command("annotate", rich_help_panel=USE)(annotation.annotate)
+app.command("explain", rich_help_panel=USE)(explaining.explain)
+app.command("generate", rich_help_panel=USE)(generating.generate)
+app.command("serve", rich_help_panel=USE)(serving.serve)
 app.add_typer(haplotypes.app, name="haplotypes", rich_help_panel=USE)
 app.command("import", rich_help_panel=SHARE)(models.import_folder)
 app.command("export", rich_help_panel=SHARE)(models.export_folder)
