@@ -212,42 +212,6 @@ rule application_annotate:
 # ---- attribution: `application.explanations`
 
 
-def explanation_of(wildcards):
-    """Return the entry of an explanation."""
-    return CONFIG.application.explanations[wildcards.explanation]
-
-
-def explained_sequences(wildcards):
-    """Return the file of sequences: where it was found, or the examples of the task."""
-    entry = explanation_of(wildcards)
-    if entry.file is None:
-        return f"results/finetuning/datasets/{entry.task}/examples.parquet"
-    key = f"application.explanations.{wildcards.explanation}.file"
-    return locate(entry.file, key=key, root=ROOT)
-
-
-def explained_model(wildcards):
-    """Return the folder of the model: tuned to the task, by its first seed, or pretrained."""
-    entry = explanation_of(wildcards)
-    if not entry.tuned:
-        return f"results/pretraining/{wildcards.model}/model"
-    run = task_runs(entry.task)[0]
-    return f"results/finetuning/{wildcards.model}/{entry.task}/{run}/model"
-
-
-def explained_genome(wildcards):
-    """Return the genome that intervals are read from, if there is one."""
-    assembly = explanation_of(wildcards).assembly
-    return f"results/genome/{assembly}/genome.fa.gz" if assembly else []
-
-
-def explaining_motifs(wildcards):
-    """Return the file of motifs, if there is one."""
-    motifs = explanation_of(wildcards).motifs
-    key = f"application.explanations.{wildcards.explanation}.motifs"
-    return locate(motifs, key=key, root=ROOT) if motifs else []
-
-
 rule application_explanation:
     input:
         sequences=explained_sequences,
