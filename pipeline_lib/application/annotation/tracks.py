@@ -15,7 +15,7 @@ from pipeline_lib.sequence import reverse_complement
 Strands = Literal["forward", "each", "mean"]
 Values = NDArray[np.float32]
 SIGNS = {"forward": ("+",), "each": ("+", "-"), "mean": (".",)}
-MOST_LETTERS, MOST_CELLS = 4 << 20, 4 << 20
+MOST_LETTERS, MOST_CELLS = 1 << 20, 4 << 20
 """Most letters of windows, and most values, that are held at a time."""
 
 

@@ -32,7 +32,7 @@ from pipeline_lib.errors import InputError
 from pipeline_lib.progress import progress_bar
 from pipeline_lib.sequence import reverse_complement
 
-PART_BASES, PART_ROWS = 4 << 20, 4_096
+PART_BASES, PART_ROWS = 1 << 19, 4_096
 """Most bases, unless of one sequence, and most sequences, that are computed at a time."""
 PART_VALUES = 32 << 20
 """Most numbers of a part if there is a vector for each token."""

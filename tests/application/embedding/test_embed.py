@@ -22,9 +22,13 @@ from pipeline_lib.application.embedding.output import read_about, read_vectors
 from pipeline_lib.application.embedding.tokens import Windows
 from pipeline_lib.errors import InputError
 from pipeline_lib.finetuning.encoding import encode_examples
-from pipeline_lib.pretraining.folder import load_language_model
+from pipeline_lib.models.build import build_model
+from pipeline_lib.models.hyena_language import complements_of
+from pipeline_lib.pretraining.folder import load_language_model, save_model
 from pipeline_lib.tokenizer.encode import encode_sequence, load_tokenizer, overlap_of
-from tests.application.conftest import MODELS, random_dna
+from pipeline_lib.tokenizer.vocabulary import read_vocabulary
+from tests.application.conftest import MASKED, MODELS, random_dna
+from tests.finetuning import toys
 
 LENGTHS = (5, 61, 17, 200, 3, 40, 40, 133, 64, 9, 450, 28)
 
@@ -91,21 +95,37 @@ def test_windows_hold_all_tokens_once(models, text, kind):
     assert (around.starts[token], around.ids[token]) == (starts[place], ids[place])
 
 
-def test_layers_are_those_that_hooks_see(models, table, tmp_path):
-    model, _ = load_language_model(models["causal"])
+SHAPES = {
+    "causal": MODELS["causal"][1],
+    "shared": MASKED.model_copy(update={"layers": 3, "share_layers": True}),
+    "both strands": toys.HYENA.model_copy(update={"equivariant": True, "bidirectional": True}),
+}
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_layers_are_what_enters_and_leaves_them(models, tmp_path, kind):
+    shape = SHAPES[kind]
+    tokenizer = models["bases"] / "tokenizer.json"
+    complements = complements_of(read_vocabulary(tokenizer).words)
+    torch.manual_seed(2)
+    model = build_model(shape, len(read_vocabulary(tokenizer)), complements)
+    save_model(tmp_path / "model", model, shape, tokenizer, card="test")
+    window = next(Windows(tokenizer, 64).of(0, random_dna(40, 3), "a"))
+    vocabulary = read_vocabulary(tokenizer)
+    tokens = torch.tensor([[vocabulary.cls, *window.ids.tolist(), vocabulary.sep]])
     seen: list[torch.Tensor] = []
-    for layer in model.encoder.layers:
-        layer.register_forward_hook(lambda _, inputs, output: seen.extend((inputs[0], output)))
-    encoder = Windows(models["causal"] / "tokenizer.json", 64)
-    window = next(encoder.of(0, pd.read_csv(table)["sequence"][5], "a"))
-    vocabulary = encoder.vocabulary
+    inner = getattr(model.encoder, "strand", model.encoder)
+    for layer in inner.layers:
+        layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     with torch.inference_mode():
-        tokens = torch.tensor([[vocabulary.cls, *window.ids.tolist(), vocabulary.sep]])
         last = model.encoder.eval()(tokens)
-    expected = {0: seen[0], 1: seen[1], 2: last, -1: last, -2: seen[1], -3: seen[0]}
-    for layer, hidden in expected.items():
-        found = Encoder(models["causal"], layer).vectors([window])[0]
-        np.testing.assert_allclose(found, hidden[0, 1:-1], atol=1e-5)
+    if kind == "both strands":
+        seen = [torch.cat([one[:1], one[1:].flip(1, 2)], dim=-1) for one in seen]
+    assert len(seen) == shape.layers
+    for number, hidden in enumerate([*seen, last]):
+        for layer in (number, number - shape.layers - 1):
+            found = Encoder(tmp_path / "model", layer).vectors([window])[0]
+            np.testing.assert_allclose(found, hidden[0, 1:-1], atol=1e-5)
 
 
 def test_long_sequences_count_by_their_bases(models, table, tmp_path):
