@@ -100,6 +100,7 @@ def prepare(
     _check_method(settings, data)
     numbers = Scaler.of(numbers_of(data.of("train").table))
     how = HowToScore.of(target, settings, architecture.dropout, numbers)
+    how = replace(how, pairs=bool((data.table["partner"] != "").any()))
     if settings.method == "few_shot":
         labels = label_tokens(read_vocabulary(tokenizer), target.outputs)
         how = replace(how, labels=labels, shown=settings.demonstrations * target.outputs)

@@ -52,6 +52,8 @@ class HowToScore:
     labels, shown, prefix
         For ``method: few_shot``: the token of each class, how many examples are shown, and the
         tokens before every example.
+    pairs
+        Whether examples are pairs of sequences; False in heads that do not say so.
     """
 
     target: Target
@@ -65,6 +67,7 @@ class HowToScore:
     labels: tuple[int, ...] = ()
     shown: int = 0
     prefix: tuple[int, ...] = ()
+    pairs: bool = False
 
     @classmethod
     def of(
@@ -269,6 +272,7 @@ def load_tuned(folder: Path) -> Scorer:
         labels=tuple(about["labels"]),
         shown=about["shown"],
         prefix=tuple(about["prefix"]),
+        pairs=bool(about.get("pairs", False)),
         **{name: about[name] for name in names},
     )
     classifier = how.classifier(language_model, folder / "tokenizer.json")

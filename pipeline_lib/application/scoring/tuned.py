@@ -53,7 +53,7 @@ class TunedScorer:
     def __init__(self, model: Path, *, window: int = 0) -> None:
         self._scorer = load_tuned(model)
         how, target = self._scorer.how, self._scorer.target
-        _check_input(model, how.number_count, target.dense)
+        _check_input(model, how.number_count, target.dense, pairs=how.pairs)
         self.outputs = target.names
         self._kept = slice(None)
         if target.kind == "class" and target.outputs == 2:
@@ -133,7 +133,14 @@ def _log_odds(probabilities: Array) -> Array:
     return np.asarray(np.log2(kept / (1 - kept + TINY)))
 
 
-def _check_input(model: Path, numbers: int, dense: bool) -> None:
+def _check_input(model: Path, numbers: int, dense: bool, *, pairs: bool) -> None:
+    if pairs:
+        raise InputError(
+            "the model was tuned with pairs of sequences, and a variant lies in one",
+            path=model,
+            expected="a model of single sequences",
+            remedy="give another model",
+        )
     if numbers:
         raise InputError(
             f"the model was tuned with {numbers} numbers beside each sequence, which variants "

@@ -12,7 +12,7 @@ from pipeline_lib.application.scoring.alleles import InMemory, UpperCase, normal
 from pipeline_lib.application.scoring.single import Scorer, open_scorer, score_variants
 from pipeline_lib.application.scoring.tuned import TunedScorer
 from pipeline_lib.errors import InputError
-from pipeline_lib.finetuning.examples import Target, write_examples
+from pipeline_lib.finetuning.examples import Examples, write_examples
 from pipeline_lib.finetuning.tune import finetune
 from pipeline_lib.sequence import reverse_complement
 from tests.finetuning import toys
@@ -148,7 +148,7 @@ def test_a_tuned_model_finds_the_change_that_makes_the_site(tuned: Path, text: s
 
 def test_many_labels_and_numbers(models: dict[str, Path], tmp_path: Path, text: str) -> None:
     for target, odds in ((toys.LABELS, True), (toys.NUMBERS, False)):
-        folder = tune(models["bases"], target, tmp_path / target.kind)
+        folder = tune(models["bases"], toys.make_examples(target, count=64), tmp_path / target.kind)
         scorer = TunedScorer(folder)
         found = score_variants(scorer, text.encode(), [(300, text[300], "N"), (301, "A", "C")])
         assert found[0] == {"skipped": "NOT_ACGT"}
@@ -161,23 +161,28 @@ def test_many_labels_and_numbers(models: dict[str, Path], tmp_path: Path, text: 
 def test_models_that_need_more_than_a_sequence_are_refused(
     models: dict[str, Path], tmp_path: Path
 ) -> None:
-    examples = toys.make_examples(count=64)
     rng = np.random.default_rng(0)
-    examples.table["numbers"] = list(rng.normal(size=(64, 2)).astype(np.float32))
-    write_examples(tmp_path / "examples.parquet", examples)
-    finetune(
-        models["bases"], tmp_path / "examples.parquet", tmp_path / "run",
-        toys.make_task(epochs=1), init="pretrained", seed=1, threads=1,
-    )  # fmt: skip
-    with pytest.raises(InputError, match="2 numbers beside each sequence"):
-        open_scorer(tmp_path / "run" / "model")
+    short = toys.make_examples(count=64)
+    short.table["sequence"] = short.table["sequence"].str[:30]
+    short.table["focus"] = 15
+    more = {
+        "2 numbers beside each sequence": {
+            "numbers": list(rng.normal(size=(64, 2)).astype(np.float32))
+        },
+        "pairs of sequences": {"partner": short.table["sequence"]},
+    }
+    for message, columns in more.items():
+        examples = Examples(short.table.assign(**columns), short.target)
+        folder = tune(models["bases"], examples, tmp_path / message.split()[0])
+        with pytest.raises(InputError, match=message):
+            open_scorer(folder)
     with pytest.raises(InputError, match="windows of 5,000 bases"):
         open_scorer(models["bases"], window=5_000)
 
 
-def tune(model: Path, target: Target, folder: Path) -> Path:
+def tune(model: Path, examples: Examples, folder: Path) -> Path:
     folder.mkdir()
-    write_examples(folder / "examples.parquet", toys.make_examples(target, count=64))
+    write_examples(folder / "examples.parquet", examples)
     finetune(
         model, folder / "examples.parquet", folder / "run", toys.make_task(epochs=1),
         init="pretrained", seed=1, threads=1,
