@@ -66,7 +66,7 @@ def _add_pages(app: FastAPI) -> None:
     folder = files("pipeline_lib.application.server") / "page"
     for path, (name, kind) in PAGES.items():
         content = (folder / name).read_bytes()
-        app.add_route(path, _constant(content, kind), methods=["GET", "HEAD"])
+        app.api_route(path, methods=["GET", "HEAD"])(_constant(content, kind))
 
 
 def _constant(content: bytes, kind: str) -> Callable[[Request], Any]:

@@ -60,9 +60,11 @@ async function ask(path, question) {
 async function run(work) {
   try {
     await work();
+    return false;
   } catch (error) {
-    if (error.name === "AbortError") return;
+    if (error.name === "AbortError") return false;
     say(error instanceof TypeError ? `The server cannot be reached (${error.message}).` : error.message, true);
+    return true;
   }
 }
 
@@ -195,10 +197,11 @@ function pickBase(base) {
   choices(base, null);
   run(async () => {
     await mutating;
+    await new Promise((resolve) => { setTimeout(resolve, 150); }); // who runs along asks nothing
     if (plot.picked !== base) return;
     const found = await ask("/api/substitutions", question(base));
     if (plot.picked === base) choices(base, found.models);
-  });
+  }).then((failed) => { if (failed && plot.picked === base) choices(base, []); });
 }
 
 function choices(base, models) {
