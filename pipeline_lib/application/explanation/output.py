@@ -1,7 +1,6 @@
 """The folder of an explanation: tables, logos, tracks, motifs, and a page that shows them."""
 
 import html
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +25,10 @@ from pipeline_lib.application.explanation.logo import (
     heights_of,
     logo,
 )
-from pipeline_lib.application.explanation.matching import find_seqlets, match
+from pipeline_lib.application.explanation.matching import match
 from pipeline_lib.application.explanation.model import Array
 from pipeline_lib.application.explanation.motifs import Motif
+from pipeline_lib.application.explanation.seqlets import find_seqlets
 from pipeline_lib.application.explanation.settings import Settings
 from pipeline_lib.application.fasta import open_genome
 from pipeline_lib.application.inputs import SEQUENCE, has_place
@@ -258,9 +258,3 @@ def _image(folder: Path, figure: Figure, name: str, words: str) -> str:
 def _plain(name: str) -> str:
     """Return a name as a part of a file's name."""
     return re.sub(r"[^A-Za-z0-9.+-]+", "_", name)[:60].strip("_.") or "sequence"
-
-
-def read_about(folder: Path) -> dict[str, Any]:
-    """Return what is known of how a folder of explanations was made."""
-    found: dict[str, Any] = json.loads((folder / "explain.json").read_text())
-    return found

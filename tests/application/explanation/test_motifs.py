@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline_lib.application.explanation.matching import find_seqlets, match, q_values
+from pipeline_lib.application.explanation.matching import match, q_values
 from pipeline_lib.application.explanation.motifs import Motif, read_motifs
+from pipeline_lib.application.explanation.seqlets import find_seqlets
 from pipeline_lib.errors import InputError
 from tests.application.conftest import random_dna
 
