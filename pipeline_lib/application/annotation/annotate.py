@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from pipeline_lib.application.annotation.calls import Caller
+from pipeline_lib.application.annotation.calls import CallsFile
 from pipeline_lib.application.annotation.places import Regions, regions_of
 from pipeline_lib.application.annotation.plan import Plan, stretches
 from pipeline_lib.application.annotation.shape import EDGE, shape_of
@@ -35,8 +35,6 @@ from pipeline_lib.finetuning.training import preferred_device
 from pipeline_lib.progress import progress_bar
 
 CALLS, ABOUT = "calls.bed", "annotation.json"
-PROBABILITIES = ("class", "labels", "bases")
-DEFAULT_THRESHOLD = 0.5
 
 
 @dataclass(frozen=True)
@@ -120,10 +118,7 @@ def annotate(
     """
     how = how or HowToAnnotate()
     check_format(how.format)
-    if output.exists() and not output.is_dir():
-        raise InputError(
-            "is a file", path=output, expected="a folder to write", remedy="choose another name"
-        )
+    _check_folder(output)
     source = open_genome(genome)
     regions = regions_of(source, contigs, bed)
     scorer = load_tuned(model)
@@ -131,11 +126,7 @@ def annotate(
     columns = _columns(tracker.tracks, scorer, how.outputs)
     pieces = list(_pieces(source, regions, tracker))
     if not pieces:
-        raise InputError(
-            f"no stretch without gaps has the {tracker.shape.window:,} bases that the model reads",
-            path=genome,
-            remedy="give longer contigs or regions, or a smaller `--window`",
-        )
+        raise _no_room(genome, tracker)
     about: dict[str, Any] = {
         "settings": asdict(how) | asdict(tracker.shape),
         "model": model_identity(model),
@@ -150,6 +141,21 @@ def annotate(
         about |= {"files": files, **counts}
         write_json(folder / ABOUT, about)
     return about
+
+
+def _check_folder(output: Path) -> None:
+    if output.exists() and not output.is_dir():
+        raise InputError(
+            "is a file", path=output, expected="a folder to write", remedy="choose another name"
+        )
+
+
+def _no_room(genome: Path, tracker: Tracker) -> InputError:
+    return InputError(
+        f"no stretch without gaps has the {tracker.shape.window:,} bases that the model reads",
+        path=genome,
+        remedy="give longer contigs or regions, or a smaller `--window`",
+    )
 
 
 def _tracker(scorer: Scorer, how: HowToAnnotate, model: Path) -> Tracker:
@@ -220,7 +226,7 @@ def _write(
     """Compute what is not there yet, and write it; return counts."""
     kept = [tracker.tracks[column] for column in columns]
     files = open_tracks(folder, kept, how.format, source.contigs)
-    calls = _Calls(folder, kept, tracker.scorer, how)
+    calls = CallsFile(folder / CALLS, kept, tracker.scorer.target, how.threshold, how.merge)
     valued = dict.fromkeys(regions, 0)
     total = sum(piece.last - piece.first for piece in pieces)
     contig = ""
@@ -258,45 +264,3 @@ def _only_inside(values: Values, first: int, size: int, spans: Sequence[tuple[in
         low, high = (start - first) // size, -((first - stop) // size)
         inside[max(low, 0) : max(high, 0)] = True
     values[~inside] = np.nan
-
-
-class _Calls:
-    """The file of calls, if there is a threshold."""
-
-    def __init__(
-        self, folder: Path, tracks: Sequence[Track], scorer: Scorer, how: HowToAnnotate
-    ) -> None:
-        threshold = how.threshold
-        if threshold is None and scorer.target.kind in PROBABILITIES:
-            threshold = DEFAULT_THRESHOLD
-        # The first of the classes of bases is what lies between those that are looked for.
-        background = scorer.target.names[0] if scorer.target.kind == "bases" else None
-        self._columns = [n for n, track in enumerate(tracks) if track.name != background]
-        self.count: dict[str, int] | None = None
-        self._file = None
-        if threshold is not None:
-            self.count = {tracks[n].name: 0 for n in self._columns}
-            self._file = (folder / CALLS).open("w")
-            self._caller = Caller([tracks[n] for n in self._columns], threshold, how.merge)
-
-    def add(self, contig: str, first: int, size: int, values: Values, length: int) -> None:
-        """Take the values of some bins."""
-        if self._file is not None:
-            found = self._caller.add(first, size, values[:, self._columns])
-            self._tell(contig, length, found)
-
-    def next_contig(self, contig: str, length: int) -> None:
-        """End a contig."""
-        if self._file is not None:
-            self._tell(contig, length, self._caller.finish())
-
-    def _tell(self, contig: str, length: int, found: Iterator[Any]) -> None:
-        assert self._file is not None and self.count is not None
-        for call in found:
-            self._file.write(self._caller.line(contig, call, length))
-            self.count[self._caller.tracks[call.track].name] += 1
-
-    def close(self) -> None:
-        """End the file."""
-        if self._file is not None:
-            self._file.close()

@@ -3,11 +3,16 @@
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from pipeline_lib.application.annotation.tracks import Track, Values
+from pipeline_lib.finetuning.examples import Target
+
+PROBABILITIES = ("class", "labels", "bases")
+DEFAULT_THRESHOLD = 0.5
 
 
 class Call(NamedTuple):
@@ -91,3 +96,63 @@ class Caller:
     def _before(self, place: int | None) -> Iterator[Call]:
         while self._closed and (place is None or self._closed[0].start < place):
             yield heapq.heappop(self._closed)
+
+
+class CallsFile:
+    """The file of calls, if there is a threshold.
+
+    Parameters
+    ----------
+    path
+        BED file to write.
+    tracks
+        Of the columns of values.
+    target
+        What the model predicts.
+    threshold
+        None: 0.5 of probabilities, and no file for numbers.
+    merge
+        See :class:`Caller`.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        tracks: Sequence[Track],
+        target: Target,
+        threshold: float | None,
+        merge: int,
+    ) -> None:
+        if threshold is None and target.kind in PROBABILITIES:
+            threshold = DEFAULT_THRESHOLD
+        # The first of the classes of bases is what lies between those that are looked for.
+        background = target.names[0] if target.kind == "bases" else None
+        self._columns = [n for n, track in enumerate(tracks) if track.name != background]
+        self.count: dict[str, int] | None = None
+        self._file = None
+        if threshold is not None:
+            self.count = {tracks[n].name: 0 for n in self._columns}
+            self._file = path.open("w")
+            self._caller = Caller([tracks[n] for n in self._columns], threshold, merge)
+
+    def add(self, contig: str, first: int, size: int, values: Values, length: int) -> None:
+        """Take the values of some bins."""
+        if self._file is not None:
+            found = self._caller.add(first, size, values[:, self._columns])
+            self._tell(contig, length, found)
+
+    def next_contig(self, contig: str, length: int) -> None:
+        """End a contig."""
+        if self._file is not None:
+            self._tell(contig, length, self._caller.finish())
+
+    def _tell(self, contig: str, length: int, found: Iterator[Call]) -> None:
+        assert self._file is not None and self.count is not None
+        for call in found:
+            self._file.write(self._caller.line(contig, call, length))
+            self.count[self._caller.tracks[call.track].name] += 1
+
+    def close(self) -> None:
+        """End the file."""
+        if self._file is not None:
+            self._file.close()

@@ -1,6 +1,6 @@
 """``dnalm embed``: the sequences of a file as vectors."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -27,7 +27,7 @@ from pipeline_lib.application.identity import (
     model_identity,
 )
 from pipeline_lib.application.inputs import SEQUENCE, read_inputs
-from pipeline_lib.application.parts import parts_of
+from pipeline_lib.application.parts import Parts, parts_of
 from pipeline_lib.errors import InputError
 from pipeline_lib.progress import progress_bar
 from pipeline_lib.sequence import reverse_complement
@@ -109,6 +109,50 @@ def embed(
     """
     how = how or HowToEmbed()
     check_output(output)
+    table = _table(source, how, genome, sequence_column)
+    encoder = Encoder(model, how.layer, how.precision)
+    cutter = Windows(model / "tokenizer.json", encoder.context_length, how.too_long)
+    files = {"source": source} | ({"genome": genome_file(genome)} if genome else {})
+    about = {**asdict(how), "layer": encoder.layer, "width": encoder.width}
+    about["model"] = model_identity(model)
+    about["inputs"] = {role: file_identity(path) for role, path in files.items()}
+    identity = {**about, "code": code_identity(), "column": sequence_column}
+    identity["device"] = encoder.device.type
+
+    def compute(rows: slice) -> Arrays:
+        return _part(table[rows], encoder, cutter, how)
+
+    with parts_of(output, identity) as parts:
+        _write(output, table, about, parts, compute)
+    return about
+
+
+def _write(
+    output: Path,
+    table: pd.DataFrame,
+    about: dict[str, Any],
+    parts: Parts,
+    compute: Callable[[slice], Arrays],
+) -> None:
+    """Compute the parts that are not there yet, and write all of them."""
+    lengths = table[SEQUENCE].str.len().to_numpy(dtype=np.int64)
+    ranges = list(_parts(lengths, about["width"], about["pooling"]))
+    tokens = 0
+    with progress_bar("embeddings", total=len(table), unit="sequence") as bar:
+        for number, rows in enumerate(ranges):
+            part = parts.get(number, partial(compute, rows))
+            tokens += len(part["vectors"])
+            bar.update(rows.stop - rows.start)
+    each = tokens if about["pooling"] == "none" else None
+    with open_writer(output, table, about, tokens=each) as writer:
+        for number, rows in enumerate(ranges):
+            writer.write(rows, parts.get(number, partial(compute, rows)))
+
+
+def _table(
+    source: Path, how: HowToEmbed, genome: Path | None, sequence_column: str
+) -> pd.DataFrame:
+    """Return the sequences, if they can be embedded and written in this way."""
     if how.both_strands and how.pooling == "none":
         raise InputError(
             "the tokens of both strands have no common vectors",
@@ -122,31 +166,7 @@ def embed(
             path=source,
             remedy="rename the column",
         )
-    encoder = Encoder(model, how.layer, how.precision)
-    cutter = Windows(model / "tokenizer.json", encoder.context_length, how.too_long)
-    files = {"source": source} | ({"genome": genome_file(genome)} if genome else {})
-    about = {**asdict(how), "layer": encoder.layer, "width": encoder.width}
-    about["model"] = model_identity(model)
-    about["inputs"] = {role: file_identity(path) for role, path in files.items()}
-    identity = {**about, "code": code_identity(), "column": sequence_column}
-    lengths = table[SEQUENCE].str.len().to_numpy(dtype=np.int64)
-    ranges = list(_parts(lengths, encoder.width, how.pooling))
-
-    def compute(rows: slice) -> Arrays:
-        return _part(table[rows], encoder, cutter, how)
-
-    with parts_of(output, identity | {"device": encoder.device.type}) as parts:
-        tokens = 0
-        with progress_bar("embeddings", total=len(table), unit="sequence") as bar:
-            for number, rows in enumerate(ranges):
-                part = parts.get(number, partial(compute, rows))
-                tokens += len(part["vectors"])
-                bar.update(rows.stop - rows.start)
-        each = tokens if how.pooling == "none" else None
-        with open_writer(output, table, about, tokens=each) as writer:
-            for number, rows in enumerate(ranges):
-                writer.write(rows, parts.get(number, partial(compute, rows)))
-    return about
+    return table
 
 
 def _parts(lengths: NDArray[np.integer], width: int, pooling: str) -> Iterator[slice]:
