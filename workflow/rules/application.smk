@@ -42,41 +42,6 @@ rule application:
 # ---- variants: `application.scores`, `application.priorities`
 
 
-def scores_of(wildcards):
-    """Return the entry of variants to score, or the one that is prioritised."""
-    name = getattr(wildcards, "scores", None) or priorities_of(wildcards).scores
-    return CONFIG.application.scores[name]
-
-
-def priorities_of(wildcards):
-    """Return the entry of variants to prioritise."""
-    return CONFIG.application.priorities[wildcards.priorities]
-
-
-def scored_file(wildcards, key="file"):
-    """Return a file of an entry, where it was found; nothing if it is not given."""
-    file = getattr(scores_of(wildcards), key)
-    name = f"application.scores.{wildcards.scores}.{key}"
-    return locate(file, key=name, root=ROOT) if file else []
-
-
-def scored_figure(folder, caption, name):
-    """Return the three declared files of a figure: SVG, TSV and HTML."""
-    return {
-        kind: report(
-            f"results/application/{{model}}/{folder}/{{{folder}}}.{suffix}",
-            caption=f"../report/{caption}.rst",
-            category="5 Application",
-            labels={"what": name, "of": "{model}", "view": FIGURE[kind]},
-        )
-        for kind, suffix in (
-            ("figure", "svg"),
-            ("values", "figure.tsv"),
-            ("page", "html"),
-        )
-    }
-
-
 rule application_scores:
     input:
         variants=scored_file,
@@ -247,24 +212,6 @@ rule application_explanation:
 # ---- new sequence: `application.generations`
 
 
-def generation_of(wildcards):
-    """Return the entry of sequences to write."""
-    return CONFIG.application.generations[wildcards.generation]
-
-
-def generation_prompts(wildcards):
-    """Return the FASTA of prompts, if there is one."""
-    key = f"application.generations.{wildcards.generation}.prompts"
-    file = generation_of(wildcards).prompts
-    return locate(file, key=key, root=ROOT) if file else []
-
-
-def generation_genome(wildcards):
-    """Return the genome that sequences are compared with, if there is one."""
-    assembly = generation_of(wildcards).assembly
-    return f"results/genome/{assembly}/genome.fa.gz" if assembly else []
-
-
 rule application_generation:
     input:
         model="results/pretraining/{model}/model",
@@ -289,31 +236,6 @@ rule application_generation:
 
 
 # ---- artificial genomes: `application.haplotypes`
-
-
-def haplotypes_of(wildcards):
-    """Return the entry of a panel of haplotypes."""
-    return CONFIG.application.haplotypes[wildcards.haplotypes]
-
-
-def haplotype_file(key):
-    """Return a function that gives a file of an entry, or nothing."""
-
-    def found(wildcards):
-        file = getattr(haplotypes_of(wildcards), key)
-        where = f"application.haplotypes.{wildcards.haplotypes}.{key}"
-        return locate(file, key=where, root=ROOT) if file else []
-
-    return found
-
-
-def compared_haplotypes(wildcards):
-    """Return the artificial genomes of other methods."""
-    name = wildcards.haplotypes
-    return [
-        locate(file, key=f"application.haplotypes.{name}.compare.{key}", root=ROOT)
-        for key, file in haplotypes_of(wildcards).compare.items()
-    ]
 
 
 rule application_haplotypes_train:

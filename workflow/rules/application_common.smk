@@ -68,3 +68,38 @@ def explaining_motifs(wildcards):
     motifs = explanation_of(wildcards).motifs
     key = f"application.explanations.{wildcards.explanation}.motifs"
     return locate(motifs, key=key, root=ROOT) if motifs else []
+
+
+def scores_of(wildcards):
+    """Return the entry of variants to score, or the one that is prioritised."""
+    name = getattr(wildcards, "scores", None) or priorities_of(wildcards).scores
+    return CONFIG.application.scores[name]
+
+
+def priorities_of(wildcards):
+    """Return the entry of variants to prioritise."""
+    return CONFIG.application.priorities[wildcards.priorities]
+
+
+def scored_file(wildcards, key="file"):
+    """Return a file of an entry, where it was found; nothing if it is not given."""
+    file = getattr(scores_of(wildcards), key)
+    name = f"application.scores.{wildcards.scores}.{key}"
+    return locate(file, key=name, root=ROOT) if file else []
+
+
+def scored_figure(folder, caption, name):
+    """Return the three declared files of a figure: SVG, TSV and HTML."""
+    return {
+        kind: report(
+            f"results/application/{{model}}/{folder}/{{{folder}}}.{suffix}",
+            caption=f"../report/{caption}.rst",
+            category="5 Application",
+            labels={"what": name, "of": "{model}", "view": FIGURE[kind]},
+        )
+        for kind, suffix in (
+            ("figure", "svg"),
+            ("values", "figure.tsv"),
+            ("page", "html"),
+        )
+    }
