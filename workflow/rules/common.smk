@@ -411,6 +411,49 @@ def figure(name, caption, category, subcategory=None, **labels):
     }
 
 
+def generation_of(wildcards):
+    """Return the entry of sequences to write."""
+    return CONFIG.application.generations[wildcards.generation]
+
+
+def generation_prompts(wildcards):
+    """Return the FASTA of prompts, if there is one."""
+    key = f"application.generations.{wildcards.generation}.prompts"
+    file = generation_of(wildcards).prompts
+    return locate(file, key=key, root=ROOT) if file else []
+
+
+def generation_genome(wildcards):
+    """Return the genome that sequences are compared with, if there is one."""
+    assembly = generation_of(wildcards).assembly
+    return f"results/genome/{assembly}/genome.fa.gz" if assembly else []
+
+
+def haplotypes_of(wildcards):
+    """Return the entry of a panel of haplotypes."""
+    return CONFIG.application.haplotypes[wildcards.haplotypes]
+
+
+def haplotype_file(key):
+    """Return a function that gives a file of an entry, or nothing."""
+
+    def found(wildcards):
+        file = getattr(haplotypes_of(wildcards), key)
+        where = f"application.haplotypes.{wildcards.haplotypes}.{key}"
+        return locate(file, key=where, root=ROOT) if file else []
+
+    return found
+
+
+def compared_haplotypes(wildcards):
+    """Return the artificial genomes of other methods."""
+    name = wildcards.haplotypes
+    return [
+        locate(file, key=f"application.haplotypes.{name}.compare.{key}", root=ROOT)
+        for key, file in haplotypes_of(wildcards).compare.items()
+    ]
+
+
 wildcard_constraints:
     assembly="|".join(map(re.escape, CONFIG.genome.assemblies)),
     corpus="|".join(map(re.escape, CONFIG.corpus.corpora)),
