@@ -8,18 +8,23 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline_lib.application.haplotypes import measures
+from pipeline_lib.application.haplotypes.leaving_out import (
+    GROUPS,
+    binned,
+    heterozygosity,
+    linkages,
+    shares_without,
+    standard_error,
+)
 from pipeline_lib.application.haplotypes.panel import Alleles
 from pipeline_lib.application.parts import Arrays
 from pipeline_lib.randomness import named_generator
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
-GROUPS = 20
-"""Groups of individuals, each of which is left out once (jackknife)."""
 MOST_SITES = 2_000
 """Of more sites, so many drawn by lot are used where all pairs are compared."""
-_TRIPLETS, _BINS, _FEWEST, _REPEATS = 1_000, 20, 10, 8
-_NORMAL = 1.96  # of a normal distribution, 95 % lie within so many standard errors
+_TRIPLETS, _BINS, _REPEATS = 1_000, 20, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +69,7 @@ class Reference:
     @cached_property
     def linkages(self) -> Array:
         """r2 of pairs of the chosen sites, without each group and of all; (groups + 1, pairs)."""
-        return _linkages(self.alleles[:, self.chosen], self.groups)
+        return linkages(self.alleles[:, self.chosen], self.groups)
 
     @cached_property
     def distances(self) -> measures.Distances:
@@ -125,7 +130,7 @@ def compare(reference: Reference, alleles: Alleles, groups: Rows | None = None) 
 
 def _frequencies(real: Reference, alleles: Alleles, groups: Rows) -> Arrays:
     ours, theirs = alleles.mean(axis=0), real.shares
-    left_out = _without(alleles, groups), _without(real.alleles, real.groups)
+    left_out = shares_without(alleles, groups), shares_without(real.alleles, real.groups)
 
     def both(statistic: str, one: Array, other: Array) -> float:
         if statistic == "r":
@@ -137,12 +142,12 @@ def _frequencies(real: Reference, alleles: Alleles, groups: Rows) -> Arrays:
         found[name] = both(kind, ours, theirs)
         resampled = [[both(kind, shares, theirs) for shares in left_out[0]],
                      [both(kind, ours, shares) for shares in left_out[1]]]  # fmt: skip
-        found[f"{name}_error"] = _standard_error(*map(np.array, resampled))
+        found[f"{name}_error"] = standard_error(*map(np.array, resampled))
     return {name: np.asarray(value) for name, value in found.items()}
 
 
 def _linkage(real: Reference, alleles: Alleles, groups: Rows) -> Arrays:
-    ours, theirs = _linkages(alleles[:, real.chosen], groups), real.linkages
+    ours, theirs = linkages(alleles[:, real.chosen], groups), real.linkages
     bins, middles = real.bins
     curves = [binned(one[-1], bins, len(middles)) for one in (ours, theirs)]
     known = ~np.isnan(curves[0] - curves[1])
@@ -151,7 +156,7 @@ def _linkage(real: Reference, alleles: Alleles, groups: Rows) -> Arrays:
                  [measures.correlation(ours[-1], part) for part in theirs[:-1]]]  # fmt: skip
     return {
         "ld_r": np.asarray(measures.correlation(ours[-1], theirs[-1])),
-        "ld_r_error": np.asarray(_standard_error(*map(np.array, resampled))),
+        "ld_r_error": np.asarray(standard_error(*map(np.array, resampled))),
         "decay": curves[0],
         "decay_rmse": np.asarray(np.sqrt(np.mean(apart**2)) if len(apart) else np.nan),
     }
@@ -160,13 +165,13 @@ def _linkage(real: Reference, alleles: Alleles, groups: Rows) -> Arrays:
 def _pairs(real: Reference, alleles: Alleles) -> Arrays:
     within, across = measures.distances(alleles), measures.distances(real.alleles, alleles)
     resampled = [
-        _heterozygosity(shares)
-        for shares in _without(alleles, np.arange(len(alleles)) // 2 % GROUPS)
+        heterozygosity(shares)
+        for shares in shares_without(alleles, np.arange(len(alleles)) // 2 % GROUPS)
     ]
     return {
         "pairs": within.counts,
         "distance": np.asarray(measures.mean_distance(within.counts)),
-        "distance_error": np.asarray(_standard_error(np.array(resampled))),
+        "distance_error": np.asarray(standard_error(np.array(resampled))),
         "distance_across": np.asarray(measures.mean_distance(across.counts)),
         "distance_w1": np.asarray(
             measures.wasserstein_counts(within.counts, real.distances.counts)
@@ -233,63 +238,6 @@ def _triple(real: Reference, alleles: Alleles) -> Arrays:
         moments = (measures.third_moments(one, places) for one in (alleles, real.alleles))
         found.append(measures.correlation(*moments))
     return {"triple": np.array(found), "triple_r": np.asarray(found[-1])}
-
-
-def _linkages(alleles: Alleles, groups: Rows) -> Array:
-    """Return r2 of all pairs of sites without each group, and of all; (groups + 1, pairs)."""
-    upper = np.triu_indices(alleles.shape[1], 1)
-    whole = _products(alleles)
-    sums, found = alleles.sum(axis=0, dtype=np.int64), []
-    for group in range(GROUPS):
-        rows = alleles[groups == group]
-        left = max(len(alleles) - len(rows), 1)
-        shares = (sums - rows.sum(axis=0, dtype=np.int64)) / left
-        found.append(measures.linkage((whole - _products(rows)) / left, shares)[upper])
-    all_pairs = measures.linkage(whole / len(alleles), sums / len(alleles))[upper]
-    return np.stack([*found, all_pairs])
-
-
-def _products(alleles: Alleles) -> Array:
-    values = alleles.astype(np.float32)  # sums are exact up to 16 million haplotypes
-    return np.asarray(values.T @ values, dtype=np.float64)
-
-
-def binned(values: Array, bins: Rows, count: int) -> Array:
-    """Return the mean of each bin, NaN where there are few pairs."""
-    known = (bins >= 0) & ~np.isnan(values)
-    sizes = np.bincount(bins[known], minlength=count)
-    sums = np.bincount(bins[known], weights=values[known], minlength=count)
-    return np.where(sizes >= _FEWEST, sums / np.maximum(sizes, 1), np.nan)
-
-
-def _without(alleles: Alleles, groups: Rows) -> list[Array]:
-    """Return allele frequencies without each group."""
-    sums = alleles.sum(axis=0, dtype=np.int64)
-    found = []
-    for group in range(GROUPS):
-        rows = alleles[groups == group]
-        left = (sums - rows.sum(axis=0, dtype=np.int64)) / max(len(alleles) - len(rows), 1)
-        found.append(left)
-    return found
-
-
-def _heterozygosity(shares: Array) -> float:
-    """Return the mean number of sites at which two haplotypes drawn at random differ."""
-    return float(2 * (shares * (1 - shares)).sum())
-
-
-def _standard_error(*left_out: Array) -> float:
-    """Return the standard error from statistics without each group of either set (jackknife)."""
-    variances = [
-        (len(values) - 1) / len(values) * ((values - values.mean()) ** 2).sum()
-        for values in left_out
-    ]
-    return float(np.sqrt(sum(variances)))
-
-
-def interval(value: float, error: float) -> tuple[float, float]:
-    """Return the ends of the 95 % interval of a standard error."""
-    return value - _NORMAL * error, value + _NORMAL * error
 
 
 def _some(alleles: Alleles, count: int, generator: np.random.Generator) -> Alleles:

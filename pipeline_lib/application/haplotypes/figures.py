@@ -9,7 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline_lib.application.haplotypes.comparison import Reference, binned, interval
+from pipeline_lib.application.haplotypes.comparison import Reference
+from pipeline_lib.application.haplotypes.leaving_out import binned, interval
 from pipeline_lib.application.haplotypes.measures import GAPS
 from pipeline_lib.application.parts import Arrays
 from pipeline_lib.report import style

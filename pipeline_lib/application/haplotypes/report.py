@@ -9,14 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline_lib.application.haplotypes.comparison import (
-    GROUPS,
-    Reference,
-    compare,
-    interval,
-)
+from pipeline_lib.application.haplotypes.comparison import Reference, compare
 from pipeline_lib.application.haplotypes.figures import Drawn, write_figures
 from pipeline_lib.application.haplotypes.files import read_panel
+from pipeline_lib.application.haplotypes.leaving_out import GROUPS, interval
 from pipeline_lib.application.haplotypes.page import write_page
 from pipeline_lib.application.haplotypes.panel import (
     Alleles,

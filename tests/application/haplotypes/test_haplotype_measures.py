@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline_lib.application.haplotypes import measures
-from pipeline_lib.application.haplotypes.comparison import GROUPS, _linkages, _without
 from pipeline_lib.application.haplotypes.files import read_panel
+from pipeline_lib.application.haplotypes.leaving_out import GROUPS, linkages, shares_without
 from pipeline_lib.application.haplotypes.samplers import MarkovChain, best_chain
 
 SMALL = st.integers(3, 9).flatmap(
@@ -90,7 +90,7 @@ def test_leaving_groups_out_is_what_it_says() -> None:
     alleles = rng.integers(0, 2, (90, 7)).astype(np.uint8)
     groups = rng.integers(0, GROUPS, 90)
     for group, (shares, linkage) in enumerate(
-        zip(_without(alleles, groups), _linkages(alleles, groups)[:-1], strict=True)
+        zip(shares_without(alleles, groups), linkages(alleles, groups)[:-1], strict=True)
     ):
         left = alleles[groups != group]
         assert shares == pytest.approx(left.mean(axis=0))
