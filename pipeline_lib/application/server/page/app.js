@@ -17,7 +17,7 @@ const EXAMPLE = ">example\n" +
 
 let about = { models: [], genome: null, limits: {} };
 let state = null; // name, start, original, sequence, tracks, history
-let asking = null; // what can be called off
+let asking = null, peeking = null; // what can be called off
 let fitted = false; // whether tracks of probabilities are stretched too
 let mutating = null; // what must not be
 const plot = new Plot(by("plot"), pickBase, readOut);
@@ -38,10 +38,12 @@ function say(text, bad = false) {
   if (bad) by("message").scrollIntoView({ block: "nearest" });
 }
 
-async function ask(path, question) {
-  asking?.abort();
+// A glance at a base calls off another glance; all else calls off whatever is under way.
+async function ask(path, question, glance = false) {
+  peeking?.abort();
+  if (!glance) asking?.abort();
   const own = new AbortController();
-  asking = own;
+  if (glance) peeking = own; else asking = own;
   by("plot").classList.add("busy");
   try {
     const options = question
@@ -52,7 +54,9 @@ async function ask(path, question) {
     if (!answer.ok) throw new Error(content.error);
     return content;
   } finally {
-    if (asking === own) { asking = null; by("plot").classList.remove("busy"); }
+    if (asking === own) asking = null;
+    if (peeking === own) peeking = null;
+    if (!asking && !peeking) by("plot").classList.remove("busy");
   }
 }
 
@@ -195,12 +199,13 @@ function pickBase(base) {
   by("base").hidden = false;
   by("which").textContent = `Base ${place(base)} is ${state.sequence[base]}. What if it were …`;
   choices(base, null);
+  const of = state;
   run(async () => {
     await mutating;
     await new Promise((resolve) => { setTimeout(resolve, 150); }); // who runs along asks nothing
-    if (plot.picked !== base) return;
-    const found = await ask("/api/substitutions", question(base));
-    if (plot.picked === base) choices(base, found.models);
+    if (plot.picked !== base || state !== of) return;
+    const found = await ask("/api/substitutions", question(base), true);
+    if (plot.picked === base && state === of) choices(base, found.models);
   }).then((failed) => { if (failed && plot.picked === base) choices(base, []); });
 }
 
@@ -282,7 +287,7 @@ function undo() {
   if (mutating) return;
   const last = state?.history.pop();
   if (!last) return;
-  asking?.abort();
+  peeking?.abort();
   state.tracks.forEach((track, i) => { track.values = last.values[i]; });
   state.sequence = state.sequence.slice(0, last.base) + last.from + state.sequence.slice(last.base + 1);
   by("changed").hidden = true;
