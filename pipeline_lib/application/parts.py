@@ -60,7 +60,7 @@ class Parts:
     @property
     def kept(self) -> int:
         """How many parts are done."""
-        return len(list(self.folder.glob("*.npz")))
+        return len(list(self.folder.glob("[0-9]*.npz")))
 
 
 @contextmanager

@@ -32,10 +32,8 @@ def explain(
             "sequences, such as `results/finetuning/datasets/TASK/examples.parquet`.",
         ),
     ],
-    model: Annotated[
-        Path, typer.Option("--model", "-m", help="Folder of a tuned or a pretrained model.")
-    ],
-    folder: Annotated[Path, typer.Option("-o", metavar="FOLDER", help="Folder to write.")],
+    model: Annotated[Path, typer.Option(help="Folder of a tuned or a pretrained model.")],
+    folder: Annotated[Path, typer.Option("--output", "-o", help="Folder to write.")],
     method: Annotated[
         Method,
         typer.Option(
@@ -47,7 +45,7 @@ def explain(
     genome: Annotated[
         Path | None, typer.Option(help="FASTA or prepared genome, for BED and bigWig.")
     ] = None,
-    output: Annotated[
+    target: Annotated[
         str | None,
         typer.Option(
             help="Class, label or number to explain; usually the second class or the "
@@ -105,7 +103,7 @@ def explain(
     from pipeline_lib.application.explanation.settings import Settings
 
     settings = Settings(
-        method=method.value, output=output, baseline=baseline.value, steps=steps, rounds=rounds,
+        method=method.value, target=target, baseline=baseline.value, steps=steps, rounds=rounds,
         where=_pairs(where or []), sequences=sequences, focus=focus, average=average,
         seqlet_width=seqlet_width, logos=logos, seed=seed,
     )  # fmt: skip

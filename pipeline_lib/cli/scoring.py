@@ -20,11 +20,15 @@ def score(
         ),
     ] = None,
     window: Annotated[
-        int, typer.Option(help="Bases the model reads; 0: what fits, up to 2,048.")
+        int,
+        typer.Option(help="Bases the model reads; 0: as in its task, or what fits, up to 2,048."),
     ] = 0,
     embedding: Annotated[
-        bool, typer.Option(help="Also tell how far embeddings move (twice the time).")
-    ] = True,
+        bool,
+        typer.Option(
+            "--embedding", help="Also how far embeddings move; ten times slower and more."
+        ),
+    ] = False,
     layout: Annotated[
         str, typer.Option(help="Tuned models: `auto`, `fields`, `lists` or `strongest`.")
     ] = "auto",
@@ -40,11 +44,11 @@ def score(
 ) -> None:
     """Score variants with a model: VCF in, VCF with an index out.
 
-    A pretrained model gives the log2 likelihood ratio of the alternative allele (LLR) and how
-    far embeddings move (COSINE, L2); a tuned one the outputs with either allele (REF, ALT), their
-    difference (DIFF) and the change of log2 odds (LFC). All are means of both strands, with their
-    difference as SPREAD. Alleles that cannot be scored say why in SKIPPED. A run that was killed
-    goes on when it is started again.
+    A pretrained model gives the log2 likelihood ratio of the alternative allele (LLR) and, with
+    `--embedding`, how far embeddings move (COSINE, L2); a tuned one the outputs with either
+    allele (REF, ALT), their difference (DIFF) and the change of log2 odds (LFC). All are means of
+    both strands, with their difference as SPREAD. Alleles that cannot be scored say why in
+    SKIPPED. A run that was killed goes on when it is started again.
 
     Example: dnalm score in.vcf.gz --genome hg19.fa --model models/M -o out.vcf.gz
     """

@@ -40,7 +40,7 @@ class Explanation(Section):
     sequences: int = Field(
         200, ge=1, description="Most sequences, evenly spread over those that there are."
     )
-    output: str | None = Field(
+    target: str | None = Field(
         None,
         description="Class, label or number of the tuned model; by default the second class, or "
         "the first label or number.",

@@ -20,9 +20,10 @@ class ScoreSettings(Section):
         "context, up to 2,048.",
     )
     embedding: bool = Field(
-        True,
+        False,
         description="Of pretrained models: also tell how far the mean embedding of the window "
-        "moves. Takes twice the time.",
+        "moves. Both windows are then read as a whole on either strand, which takes ten times as "
+        "long and more.",
     )
     layout: Literal["auto", "fields", "lists", "strongest"] = Field(
         "auto",

@@ -98,9 +98,15 @@ def prepare(
     language_model, architecture = _start(model, init)
     tokenizer, target = model / "tokenizer.json", data.target
     _check_method(settings, data)
-    numbers = Scaler.of(numbers_of(data.of("train").table))
+    known = data.of("train").table
+    numbers = Scaler.of(numbers_of(known))
     how = HowToScore.of(target, settings, architecture.dropout, numbers)
-    how = replace(how, pairs=bool((data.table["partner"] != "").any()))
+    how = replace(
+        how,
+        pairs=bool((data.table["partner"] != "").any()),
+        window=int(known["sequence"].str.len().mode()[0]),
+        focus=int(known["focus"].mode()[0]),
+    )
     if settings.method == "few_shot":
         labels = label_tokens(read_vocabulary(tokenizer), target.outputs)
         how = replace(how, labels=labels, shown=settings.demonstrations * target.outputs)

@@ -54,6 +54,9 @@ class HowToScore:
         tokens before every example.
     pairs
         Whether examples are pairs of sequences; False in heads that do not say so.
+    window, focus
+        Bases of most training sequences, and the base that most are about (-1: the middle); 0 and
+        -1 in heads that do not say so.
     """
 
     target: Target
@@ -68,6 +71,8 @@ class HowToScore:
     shown: int = 0
     prefix: tuple[int, ...] = ()
     pairs: bool = False
+    window: int = 0
+    focus: int = -1
 
     @classmethod
     def of(
@@ -272,7 +277,7 @@ def load_tuned(folder: Path) -> Scorer:
         labels=tuple(about["labels"]),
         shown=about["shown"],
         prefix=tuple(about["prefix"]),
-        pairs=bool(about.get("pairs", False)),
+        **{name: about[name] for name in ("pairs", "window", "focus") if name in about},
         **{name: about[name] for name in names},
     )
     classifier = how.classifier(language_model, folder / "tokenizer.json")

@@ -1,14 +1,19 @@
 """What the tests of the application stage share: a genome, and models of every kind."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pysam
 import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from pipeline_lib.config.architecture import Architecture
 from pipeline_lib.config.tokenizer import TokenizerSettings
 from pipeline_lib.finetuning.examples import write_examples
+from pipeline_lib.finetuning.scorer import HEAD
 from pipeline_lib.finetuning.tune import finetune
 from pipeline_lib.tokenizer.kmers import kmer_tokenizer
 from tests.finetuning import toys
@@ -70,6 +75,19 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         name: toys.write_model(folder / name, folder / f"{tokenizer}.json", shape)
         for name, (tokenizer, shape) in MODELS.items()
     }
+
+
+@pytest.fixture(scope="session")
+def untold(tuned: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the tuned model with a head that does not say which windows it was tuned with."""
+    folder = tmp_path_factory.mktemp("untold") / "model"
+    shutil.copytree(tuned, folder)
+    with safe_open(folder / HEAD, framework="pt") as file:
+        about = json.loads(file.metadata()["dnalm"])
+    for name in ("window", "focus", "pairs"):
+        del about[name]
+    save_file(load_file(folder / HEAD), folder / HEAD, {"dnalm": json.dumps(about)})
+    return folder
 
 
 @pytest.fixture(scope="session")

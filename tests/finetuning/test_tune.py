@@ -168,6 +168,7 @@ def test_pairs_are_told_apart_by_the_partner(tune):
     folder = tune(Examples(table, examples.target), pooling="mean", epochs=2)
     assert reached(folder, examples) > 0.95
     scorer = load_tuned(folder / "model")
+    assert (scorer.how.pairs, scorer.how.window, scorer.how.focus) == (True, 20, -1)
     rows = table[table["split"] == "test"]
     np.testing.assert_allclose(scorer.score(rows), written(folder)[1], rtol=1e-5)
     assert abs(scorer.score(rows.assign(partner="")) - written(folder)[1]).max() > 0.1
@@ -186,6 +187,7 @@ def test_numbers_and_crops_are_taken_as_in_training(tune):
     folder = tune(examples, too_long="crop", both_strands=True, epochs=2)
     assert reached(folder, examples) > 0.95
     scorer = load_tuned(folder / "model")
+    assert (scorer.how.pairs, scorer.how.window, scorer.how.focus) == (False, 183, 90)
     rows = table[table["split"] == "test"]
     np.testing.assert_allclose(scorer.score(rows), written(folder)[1], rtol=1e-5)
     short = rows.iloc[:3].assign(numbers=[[], [], []])

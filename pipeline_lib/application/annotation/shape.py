@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow.parquet as pq
-
 from pipeline_lib.errors import InputError
 from pipeline_lib.finetuning.scorer import Scorer
 
@@ -67,8 +65,8 @@ def shape_of(
     scorer
         Any tuned model that is given one sequence, and no numbers beside it.
     window
-        Bases that it reads; None: as in training, if the examples lie where the workflow puts
-        them, or for models of bases and tracks as many as they speak of.
+        Bases that it reads; None: as in training, or for models of bases and tracks whose head
+        does not say so as many as they speak of.
     focus
         For a model of whole sequences: the base, from 0, that an example is about; None: as in
         training, or the middle.
@@ -77,13 +75,20 @@ def shape_of(
     edge
         For models of bases and tracks: share of the bins at either end that is not used.
     model
-        Folder of the model, by which the examples are found.
+        Folder of the model, named in messages.
 
     Raises
     ------
     InputError
         If the model needs more than a sequence, or nothing says how much it reads.
     """
+    if scorer.how.pairs:
+        raise InputError(
+            "the model reads pairs of sequences",
+            path=model,
+            expected="a model of one sequence",
+            remedy="choose another model",
+        )
     if scorer.how.number_count:
         raise InputError(
             f"the model was given {scorer.how.number_count} numbers with each sequence",
@@ -97,14 +102,15 @@ def shape_of(
             expected="a step of at least 1 base, and an edge of at least 0 and less than 0.5",
             remedy="correct `--step` or `--edge`",
         )
-    known = _training_shape(model) if model is not None and window is None else None
+    usual = scorer.how.window
+    known = (usual, scorer.how.focus) if usual and window in (None, usual) else None
     if scorer.target.dense:
         return _dense(scorer, window or (known[0] if known else None), edge)
     if window is None and known is None:
         raise InputError(
-            "nothing says how many bases the model reads: the examples of its task are not there",
+            "the head does not say how many bases the model reads",
             path=model,
-            expected="results/finetuning/datasets/TASK/examples.parquet beside the model's folder",
+            expected="the head of a model that this version of dnalm has tuned",
             remedy="give `--window`, and `--focus` unless the middle is what examples are about",
         )
     bases = window or (known[0] if known else 0)
@@ -130,35 +136,3 @@ def _dense(scorer: Scorer, window: int | None, edge: float) -> Shape:
         )
     away = min(int(target.units * edge), (target.units - 1) // 2)
     return Shape(bases, (bases - needed) // 2, target.units, target.bin, away, True)
-
-
-def _training_shape(model: Path) -> tuple[int, int] | None:
-    """Return length and focus of the first training example, if it is where it usually is.
-
-    A model lies in ``finetuning/MODEL/TASK/RUN/model``, its examples in
-    ``finetuning/datasets/TASK/examples.parquet``.
-    """
-    parents = Path(model).resolve().parents
-    if len(parents) < 5:
-        return None
-    path = parents[3] / "datasets" / parents[1].name / "examples.parquet"
-    if not path.exists():
-        return None
-    try:
-        columns = ["sequence", "focus", "partner"]
-        batch = next(pq.ParquetFile(path).iter_batches(1, columns=columns)).to_pylist()[0]
-    except (OSError, ValueError, KeyError, IndexError, StopIteration) as error:
-        raise InputError(
-            f"cannot be read ({error})",
-            path=path,
-            expected="the examples that the model was tuned to",
-            remedy="make them again, or give `--window` and `--focus`",
-        ) from error
-    if batch["partner"]:
-        raise InputError(
-            "the model reads pairs of sequences",
-            path=model,
-            expected="a model of one sequence",
-            remedy="choose another model",
-        )
-    return len(batch["sequence"]), int(batch["focus"])

@@ -128,7 +128,7 @@ def load_output(folder: Path, output: str | None = None) -> TunedOutput:
             f"there is no output {output!r}; the model has {some(target.names, 6)}",
             path=folder,
             expected=f"one of them (the nearest: {nearest(output, target.names)})",
-            remedy="correct `--output`, or leave it out",
+            remedy="correct `--target`, or leave it out",
         )
     return TunedOutput(scorer, target.names.index(output))
 

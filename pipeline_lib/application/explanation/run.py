@@ -154,7 +154,7 @@ def make_explainer(model: Path, settings: Settings) -> Explainer:
         If the method does not fit the model.
     """
     if is_tuned(model) and settings.method != "dependencies":
-        tuned = load_output(model, settings.output)
+        tuned = load_output(model, settings.target)
         if settings.method == "mutagenesis":
             return _Mutagenesis(tuned.measure, lambda row: mutate(tuned, row))
         gradients = IntegratedGradients(
@@ -176,11 +176,11 @@ def make_explainer(model: Path, settings: Settings) -> Explainer:
             if tuned_one
             else "give `results/finetuning/MODEL/TASK/RUN/model`, or take `--method mutagenesis`",
         )
-    if settings.output is not None:
+    if settings.target is not None:
         raise InputError(
-            f"`--output {settings.output}` with a pretrained model, which has no outputs",
+            f"`--target {settings.target}` with a pretrained model, which has no outputs",
             path=model,
-            remedy="leave `--output` out, or give a tuned model",
+            remedy="leave `--target` out, or give a tuned model",
         )
     reader = load_reader(model, settings)
     if settings.method == "dependencies":

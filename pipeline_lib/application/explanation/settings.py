@@ -22,7 +22,7 @@ class Settings:
     ----------
     method
         ``mutagenesis``, ``gradients`` or ``dependencies``.
-    output
+    target
         Of a tuned model; None for the usual one.
     baseline, steps, tolerance
         Of gradients.
@@ -45,7 +45,7 @@ class Settings:
     """
 
     method: str
-    output: str | None = None
+    target: str | None = None
     baseline: str = "uniform"
     steps: int = 32
     tolerance: float = 0.01

@@ -44,9 +44,9 @@ class WindowTokens:
 
     @classmethod
     def of(
-        cls, network: LanguageModel, tokenizer: Path, context: int, window: int
+        cls, network: LanguageModel, tokenizer: Path, context: int, window: int, usual: int = 0
     ) -> "WindowTokens":
-        """Return the windows of a model; ``window``: bases, 0 for as many as fit.
+        """Return the windows of a model; ``window``: bases, 0 for ``usual`` or as many as fit.
 
         Raises
         ------
@@ -62,7 +62,8 @@ class WindowTokens:
                 expected=f"{LEAST} to {reader.reach:,}, what fits into the model's context",
                 remedy="give another `--window`",
             )
-        return cls(encoder, context - 2, window or min(reader.reach, LONGEST), reader.word)
+        usual = usual if LEAST <= usual <= reader.reach else min(reader.reach, LONGEST)
+        return cls(encoder, context - 2, window or usual, reader.word)
 
     @property
     def vocabulary(self) -> Vocabulary:

@@ -35,7 +35,8 @@ class TunedScorer:
     model
         Folder with ``head.safetensors``.
     window
-        Bases of a window; 0: as many as fit into the context, up to 2,048.
+        Bases of a window; 0: as many as most sequences had that the model was tuned to, or as fit
+        into the context, up to 2,048.
 
     Attributes
     ----------
@@ -63,7 +64,8 @@ class TunedScorer:
         if how.labels:
             room = room_of(self._scorer.context_length, how.shown)
         network, _ = load_language_model(model)
-        self.windows = WindowTokens.of(network, model / "tokenizer.json", room, window)
+        tokenizer = model / "tokenizer.json"
+        self.windows = WindowTokens.of(network, tokenizer, room, window, how.window)
         # Both strands are asked here, one by one.
         self._scorer = replace(self._scorer, how=replace(how, both_strands=False))
 

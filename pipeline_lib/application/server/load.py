@@ -149,7 +149,8 @@ def _unused(name: str, used: Mapping[str, Path]) -> str:
 def _tuned(name: str, folder: Path, geometry: Geometry, most_windows: int) -> Served:
     scorer = load_tuned(folder)
     focus = geometry.focus if geometry.focus >= 0 else None
-    assumed = not (geometry.window or scorer.target.dense or _has_examples(folder))
+    known = scorer.how.window or scorer.target.dense
+    assumed = not (geometry.window or known)
     window = _usual_window(scorer) if assumed else geometry.window or None
     shape = shape_of(scorer, window=window, focus=focus, model=folder)
     tracks = TunedTracks(scorer, shape, most_windows, geometry.only.upper())
@@ -195,14 +196,6 @@ def _says(tracks: TunedTracks, *, assumed: bool) -> str:
     if assumed:
         text += " The windows that it was tuned with are not known; this length is a guess."
     return text
-
-
-def _has_examples(folder: Path) -> bool:
-    """Return whether the examples that a model was tuned with lie where the workflow puts them."""
-    parents = folder.resolve().parents  # RUN, TASK, MODEL, finetuning
-    if len(parents) < 5:
-        return False
-    return (parents[3] / "datasets" / parents[1].name / "examples.parquet").exists()
 
 
 def _usual_window(scorer: Scorer) -> int:

@@ -184,7 +184,6 @@ def test_killed_and_rerun_it_ends_with_the_same_bytes(dense, genome, tmp_path, m
         ("", {}, {"only": "ATN"}, "correct `--only`"),
         ("", {}, {"outputs": ("gene",)}, "has no output 'gene'; expected some of decoy, tis"),
         ("", {}, {"window": 4000}, "has the 4,000 bases"),
-        ("", {}, {"window": None}, "give `--window`"),
     ],
 )
 def test_bad_inputs_are_sentences(tuned, genome, tmp_path, bed, options, how, message):

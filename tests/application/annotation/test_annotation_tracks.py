@@ -13,12 +13,9 @@ from pipeline_lib.application.annotation.plan import Plan, stretches
 from pipeline_lib.application.annotation.shape import Shape, shape_of
 from pipeline_lib.application.annotation.tracks import Tracker, tracks
 from pipeline_lib.errors import InputError
-from pipeline_lib.finetuning.examples import write_examples
 from pipeline_lib.finetuning.scorer import load_tuned
-from pipeline_lib.pretraining.folder import copy_model
 from pipeline_lib.sequence import reverse_complement
 from tests.application.conftest import random_dna
-from tests.finetuning import toys
 
 
 @given(
@@ -149,27 +146,26 @@ def test_parts_and_places_change_nothing(dense, at_once, cut):
     np.testing.assert_allclose(parts, whole, rtol=1e-4, atol=1e-6)
 
 
-def test_windows_are_those_of_training_where_they_are_known(tuned, tmp_path):
-    run = tmp_path / "finetuning" / "tiny" / "starts" / "pretrained-1"
-    copy_model(tuned, run / "model")
-    examples = tmp_path / "finetuning" / "datasets" / "starts" / "examples.parquet"
-    examples.parent.mkdir(parents=True)
-    write_examples(examples, toys.make_examples(count=16))
-    found = shape_of(load_tuned(run / "model"), model=run / "model")
-    assert (found.window, found.first) == (63, 30)
+def test_windows_are_those_of_training_unless_others_are_asked_for(tuned):
+    scorer = load_tuned(tuned)
+    wanted = [({}, (63, 30)), ({"window": 63}, (63, 30)), ({"window": 41}, (41, 20)),
+              ({"focus": 7}, (63, 7))]  # fmt: skip
+    for options, expected in wanted:
+        found = shape_of(scorer, **options)
+        assert (found.window, found.first) == expected
 
 
 @pytest.mark.parametrize(
     ("kind", "options", "message"),
     [
-        ("tuned", {}, "give `--window`"),
+        ("untold", {}, "give `--window`"),
         ("tuned", {"window": 20, "focus": 20}, "lower `--focus`"),
         ("tuned", {"window": 63, "step": 0}, "correct `--step`"),
         ("bases", {"window": 23}, "leave `--window` out"),
         ("bases", {"edge": 0.5}, "less than 0.5"),
     ],
 )
-def test_shapes_that_cannot_be_are_refused(tuned, dense, kind, options, message):
-    folder = tuned if kind == "tuned" else dense[kind]
+def test_shapes_that_cannot_be_are_refused(tuned, untold, dense, kind, options, message):
+    folder = {"tuned": tuned, "untold": untold, **dense}[kind]
     with pytest.raises(InputError, match=message):
         shape_of(load_tuned(folder), model=folder, **options)

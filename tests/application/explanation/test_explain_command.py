@@ -199,7 +199,7 @@ def test_the_shortest_sequences_are_explained(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"output": "tiss"}, "there is no output 'tiss'"),
+        ({"target": "tiss"}, "there is no output 'tiss'"),
         ({"sequence": "ACGT" * 20}, "has 82 tokens, but the model reads 66"),
         ({"sequence": "ACGTNACGT" * 3}, "sequence 's': base 5 is 'N'"),
         ({"sequence": ""}, "the sequence is empty"),
@@ -238,7 +238,7 @@ def test_help_and_wrong_options(tmp_path: Path) -> None:
     assert "Example: dnalm explain" in text
     with pytest.raises(InputError, match="--where"):
         CliRunner().invoke(
-            app, ["explain", "a.fa", "-m", "x", "-o", "y", "--where", "split"],
+            app, ["explain", "a.fa", "--model", "x", "-o", "y", "--where", "split"],
             catch_exceptions=False,
         )  # fmt: skip
 

@@ -102,7 +102,7 @@ def test_other_readers_understand_the_output(
     lines: list[str], make: Make, genome: Path, models: dict[str, Path]
 ) -> None:
     path = make(lines)
-    run(path, genome, models["bases"])
+    run(path, genome, models["bases"], embedding=True)
     with pysam.VariantFile(str(path.with_name("out.vcf.gz"))) as file:
         records = list(file.fetch("1", 190, 305))
         assert [record.id for record in records] == ["many", "gone"]

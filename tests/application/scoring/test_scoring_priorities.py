@@ -82,7 +82,7 @@ def test_scores_of_a_vcf_are_its_features(
     lines.append(f"1\t950\tother\t{sequences['chr1'][949]}\t<DEL>\t.\t.\tCLNSIG=Conflicting")
     path, output = tmp_path / "in.vcf", tmp_path / "out.vcf.gz"
     path.write_text("\n".join(lines) + "\n")
-    score_file(path, genome, models["bases"], output, ScoreSettings())
+    score_file(path, genome, models["bases"], output, ScoreSettings(embedding=True))
     data = read_labelled(output, open_genome(genome), SETTINGS)
     assert data.names[:2] == ("DNALM_LLR", "DNALM_LLR_SPREAD") and len(data.names) == 6
     assert data.features.shape == (60, 6) and np.isfinite(data.features).all()

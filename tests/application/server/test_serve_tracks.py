@@ -26,11 +26,9 @@ from pipeline_lib.application.server.tracks import (
     tracks_along,
 )
 from pipeline_lib.errors import InputError
-from pipeline_lib.finetuning.examples import write_examples
 from pipeline_lib.finetuning.scorer import load_tuned
 from tests.application.annotation.conftest import write_tuned
 from tests.application.conftest import random_dna
-from tests.finetuning import toys
 
 DNA = random_dna(190, 3).encode()
 LONG = random_dna(500, 3).encode()  # does not fit into any context
@@ -178,15 +176,12 @@ def test_names_and_windows_of_models(models: dict[str, Path], tmp_path: Path) ->
         open_models([str(tmp_path)], {}, 9)
 
 
-def test_windows_are_those_of_training(tuned: Path, tmp_path: Path) -> None:
-    guessed = open_models([f"m={tuned}"], {}, 9)["m"]
+def test_windows_are_those_of_training(tuned: Path, untold: Path, tmp_path: Path) -> None:
+    guessed = open_models([f"m={untold}"], {}, 9)["m"]
     assert guessed.about["window"] == 64
     assert "is a guess" in guessed.about["says"]
     folder = tmp_path / "finetuning" / "bases" / "starts" / "run" / "model"
     shutil.copytree(tuned, folder)
-    examples = tmp_path / "finetuning" / "datasets" / "starts" / "examples.parquet"
-    examples.parent.mkdir(parents=True)
-    write_examples(examples, toys.make_examples(count=8))
     found = open_models([str(folder)], {}, 9)
     assert list(found) == ["bases/starts/run"]
     tracks = found["bases/starts/run"].tracks
