@@ -1,7 +1,9 @@
 """Which entries of the configuration a run needs: the rest of it is left alone."""
 
+from collections.abc import Mapping
 from glob import glob
 from pathlib import Path
+from typing import Any
 
 from pipeline_lib.config.application_generation import generation_files
 from pipeline_lib.config.application_haplotypes import haplotype_files
@@ -30,12 +32,11 @@ def needed_assemblies(config: Config) -> list[str]:
     corpora = [config.corpus.corpora[name].assemblies for name in needed_corpora(config)]
     tasks = [config.finetuning.tasks[name].genomes for name in needed_tasks(config)]
     variants = [(entry.assembly,) for entry in config.evaluation.variants.values()]
-    explained = [e.assembly for e in config.application.explanations.values() if e.assembly]
-    variants += [(assembly,) for assembly in explained]
-    variants += [(entry.assembly,) for entry in config.application.scores.values()]
-    variants += [(e.assembly,) for e in config.application.generations.values() if e.assembly]
-    readings = (config.application.embeddings, config.application.annotations)
-    read = [(e.assembly,) for entries in readings for e in entries.values() if e.assembly]
+    own = config.application
+    kinds: tuple[Mapping[str, Any], ...] = (
+        own.scores, own.embeddings, own.annotations, own.explanations, own.generations,
+    )  # fmt: skip
+    read = [(e.assembly,) for entries in kinds for e in entries.values() if e.assembly]
     return sorted({name for names in (*corpora, *tasks, *variants, *read) for name in names})
 
 

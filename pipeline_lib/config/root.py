@@ -68,8 +68,14 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _references(self) -> Self:
+        self._check_corpora()
+        self._check_models()
+        self._check_tasks()
+        self._check_application()
+        return self
+
+    def _check_corpora(self) -> None:
         assemblies, corpora = self.genome.assemblies, self.corpus.corpora
-        tokenizers, models = self.tokenizer.tokenizers, self.pretraining.models
         for name, corpus in corpora.items():
             for assembly in corpus.assemblies:
                 _known(f"corpus.corpora.{name}.assemblies", assembly, assemblies)
@@ -81,9 +87,12 @@ class Config(Section):
                         "assemblies with an annotation, since `regions.around_tss` is given: set "
                         f"`genome.assemblies.{assembly}.annotation`",
                     )
-        for name, tokenizer in tokenizers.items():
+        for name, tokenizer in self.tokenizer.tokenizers.items():
             _known(f"tokenizer.tokenizers.{name}.corpus", tokenizer.corpus, corpora)
-        for name, model in models.items():
+
+    def _check_models(self) -> None:
+        corpora, tokenizers = self.corpus.corpora, self.tokenizer.tokenizers
+        for name, model in self.pretraining.models.items():
             _known(f"pretraining.models.{name}.corpus", model.corpus, corpora)
             for other in model.mix:
                 _known(f"pretraining.models.{name}.mix", other, corpora)
@@ -96,7 +105,14 @@ class Config(Section):
                     "a tokenizer with `vocabulary: dnagpt`, since `number_tasks` are given: only "
                     "it has the words that ask for a number or a class",
                 )
-        for name, task in self.finetuning.tasks.items():
+        for name in self.run.models:
+            _known("run.models", name, self.pretraining.models)
+        for name in self.run.tokenizers:
+            _known("run.tokenizers", name, tokenizers)
+
+    def _check_tasks(self) -> None:
+        assemblies, tasks = self.genome.assemblies, self.finetuning.tasks
+        for name, task in tasks.items():
             for assembly in task.genomes:
                 key = "assemblies" if task.assembly is None else "assembly"
                 _known(f"finetuning.tasks.{name}.{key}", assembly, assemblies)
@@ -109,44 +125,25 @@ class Config(Section):
                     f"an assembly with an annotation: give `genome.assemblies.{task.assembly}"
                     ".annotation` a GFF3 file",
                 )
-        for name in self.run.models:
-            _known("run.models", name, models)
-        for name in self.run.tokenizers:
-            _known("run.tokenizers", name, tokenizers)
         for name in self.run.tasks:
-            _known("run.tasks", name, self.finetuning.tasks)
+            _known("run.tasks", name, tasks)
         for name in self.evaluation.embeddings:
-            _known("evaluation.embeddings", name, self.finetuning.tasks)
+            _known("evaluation.embeddings", name, tasks)
         for name, variants in self.evaluation.variants.items():
             _known(f"evaluation.variants.{name}.assembly", variants.assembly, assemblies)
             _known(f"evaluation.variants.{name}.task", variants.task, self.run.tasks)
-        check_readings(
-            self.application.embeddings,
-            self.application.annotations,
-            assemblies=assemblies,
-            tasks=self.run.tasks,
-            known=_known,
-        )
-        check_scoring(
-            self.application.scores,
-            self.application.priorities,
-            assemblies=assemblies,
-            tasks=self.run.tasks,
-            known=_known,
-        )
+
+    def _check_application(self) -> None:
+        own, models = self.application, self.run.models
+        places: Any = {
+            "assemblies": self.genome.assemblies, "tasks": self.run.tasks, "known": _known,
+        }  # fmt: skip
+        check_readings(own.embeddings, own.annotations, **places)
+        check_scoring(own.scores, own.priorities, **places)
+        check_explanations(own.explanations, **places)
         check_generations(
-            self.application.generations,
-            assemblies=assemblies,
-            models=self.run.models,
-            known=_known,
+            own.generations, assemblies=self.genome.assemblies, models=models, known=_known
         )
-        check_explanations(
-            self.application.explanations,
-            assemblies=assemblies,
-            tasks=self.run.tasks,
-            known=_known,
-        )
-        return self
 
 
 class ReferenceError_(ValueError):  # noqa: N801, N818  (ReferenceError is a Python built-in)
