@@ -82,26 +82,7 @@ def shape_of(
     InputError
         If the model needs more than a sequence, or nothing says how much it reads.
     """
-    if scorer.how.pairs:
-        raise InputError(
-            "the model reads pairs of sequences",
-            path=model,
-            expected="a model of one sequence",
-            remedy="choose another model",
-        )
-    if scorer.how.number_count:
-        raise InputError(
-            f"the model was given {scorer.how.number_count} numbers with each sequence",
-            path=model,
-            expected="a model that reads sequence alone",
-            remedy="tune a model to a task without numbers",
-        )
-    if step < 1 or not 0 <= edge < 0.5:
-        raise InputError(
-            f"the step is {step} and the edge {edge}",
-            expected="a step of at least 1 base, and an edge of at least 0 and less than 0.5",
-            remedy="correct `--step` or `--edge`",
-        )
+    _check(scorer, step, edge, model)
     usual = scorer.how.window
     known = (usual, scorer.how.focus) if usual and window in (None, usual) else None
     if scorer.target.dense:
@@ -122,6 +103,29 @@ def shape_of(
             remedy="lower `--focus`, or raise `--window`",
         )
     return Shape(bases, place if place >= 0 else bases // 2, 1, step, 0, False)
+
+
+def _check(scorer: Scorer, step: int, edge: float, model: Path | None) -> None:
+    if scorer.how.pairs:
+        raise InputError(
+            "the model reads pairs of sequences",
+            path=model,
+            expected="a model of one sequence",
+            remedy="choose another model",
+        )
+    if scorer.how.number_count:
+        raise InputError(
+            f"the model was given {scorer.how.number_count} numbers with each sequence",
+            path=model,
+            expected="a model that reads sequence alone",
+            remedy="tune a model to a task without numbers",
+        )
+    if step < 1 or not 0 <= edge < 0.5:
+        raise InputError(
+            f"the step is {step} and the edge {edge}",
+            expected="a step of at least 1 base, and an edge of at least 0 and less than 0.5",
+            remedy="correct `--step` or `--edge`",
+        )
 
 
 def _dense(scorer: Scorer, window: int | None, edge: float) -> Shape:

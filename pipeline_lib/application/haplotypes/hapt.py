@@ -6,6 +6,7 @@ A legend has a header ``id position a0 a1`` and a line for each site.
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,10 @@ from pipeline_lib.files import atomic_path, write_text
 LEGEND = ("id", "position", "a0", "a1")
 _MOMENT = (1980, 1, 1, 0, 0, 0)  # the same file on every run
 _LETTERS = frozenset("ACGT")
+# What the library raises for damaged, encrypted and exotic archives.
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, OverflowError,
+)  # fmt: skip
 
 
 def read_hapt(path: Path, legend: Path | None = None) -> Panel:
@@ -171,7 +176,7 @@ def _lines(path: Path) -> Iterator[str]:
                 )
             with archive.open(names[0]) as packed:
                 yield from io.TextIOWrapper(packed, errors="replace")
-    except (zipfile.BadZipFile, EOFError) as error:
+    except _DAMAGED as error:
         raise InputError(
             f"cannot be unpacked ({error})", path=path, remedy="fetch the file again"
         ) from error

@@ -81,7 +81,20 @@ def split_lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         if line.strip():
             # Quotes matter only where there are some, and `split` is ten times as fast.
             quoted = delimiter == "," and '"' in line
-            yield number, next(csv.reader([line])) if quoted else line.split(delimiter)
+            yield number, _unquoted(line, path, number) if quoted else line.split(delimiter)
+
+
+def _unquoted(line: str, path: Path, number: int) -> list[str]:
+    try:
+        return next(csv.reader([line]))
+    except csv.Error as error:
+        raise InputError(
+            f"the line cannot be taken apart ({error})",
+            path=path,
+            where=f"line {number}",
+            expected="fields separated by commas, in quotes where they hold one",
+            remedy="correct the line, or fetch the file again",
+        ) from error
 
 
 def column_of(table: pd.DataFrame, names: Sequence[str], path: Path) -> str:
