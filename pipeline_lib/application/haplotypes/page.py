@@ -57,11 +57,11 @@ def write_page(
     parts.append(f'<p class="soft">{html.escape(NOTE)}</p>')
     for name, figure in figures.items():
         content = base64.b64encode(figure.read_bytes()).decode()
-        caption = html.escape(CAPTIONS[name])
+        title, _, rest = map(html.escape, CAPTIONS[name].partition(". "))
         parts.append(
-            f'<h2 id="{name}">{caption.partition(".")[0]}</h2>\n'
-            f'<p class="soft">{caption} <a href="{name}.tsv">Table</a></p>\n'
-            f'<img alt="{caption}" src="data:image/svg+xml;base64,{content}" '
+            f'<h2 id="{name}">{title.rstrip(".")}</h2>\n'
+            f'<p class="soft">{rest} <a href="{name}.tsv">Table</a></p>\n'
+            f'<img alt="{title}" src="data:image/svg+xml;base64,{content}" '
             'style="max-width:100%;background:white">'
         )
     write_text(path, document("Artificial genomes", "\n".join(parts)))
