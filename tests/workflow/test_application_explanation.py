@@ -36,6 +36,8 @@ def test_explanations_of_tuned_and_pretrained_models(finished: Project) -> None:
         about = json.loads((folder / "starts" / "explain.json").read_text())
         assert about["settings"]["where"] == {"split": "test", "kind": "tis"}
         assert project.planned("application") == set()
+        project.succeed("--report", "application.html", "application")
+        assert "explanation starts" in (project.folder / "application.html").read_text()
 
         project.values["application"]["explanations"]["path"]["task"] = "startz"
         project.write()

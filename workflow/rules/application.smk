@@ -184,9 +184,9 @@ rule application_explanation:
         genome=explained_genome,
         motifs=explaining_motifs,
     output:
-        report(
-            directory("results/application/{model}/explanations/{explanation}"),
-            htmlindex="index.html",
+        folder=directory("results/application/{model}/explanations/{explanation}"),
+        page=report(
+            "results/application/{model}/explanations/{explanation}.html",
             caption="../report/explanation.rst",
             category="5 Application",
             labels={

@@ -1,5 +1,6 @@
 """The folder of an explanation: tables, logos, tracks, motifs, and a page that shows them."""
 
+import base64
 import html
 import re
 from collections.abc import Mapping, Sequence
@@ -251,8 +252,13 @@ def _image(folder: Path, figure: Figure, name: str, words: str) -> str:
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, format="svg", metadata={"Date": None, "Title": words})
     plt.close(figure)
-    shown = html.escape(words, quote=True)
-    return f'<div class="scroll"><img src="{name}" alt="{shown}" style="background:#fff"></div>'
+    # Within the page, so that it can be sent to somebody, and stand in a report.
+    content = base64.b64encode(path.read_bytes()).decode()
+    shown, where = html.escape(words, quote=True), html.escape(name, quote=True)
+    return (
+        f'<div class="scroll"><img src="data:image/svg+xml;base64,{content}" alt="{shown}" '
+        f'title="{where}" style="background:#fff"></div>'
+    )
 
 
 def _plain(name: str) -> str:
