@@ -225,9 +225,9 @@ def _tracks(folder: Path, explained: Explained, genome: Path | None) -> list[str
             text += " and importance.bw"
     else:
         text += (
-            "; importance.bw needs the genome (`--genome`)"
+            "; importance.bw needs the genome (<code>--genome</code>)"
             if genome is None
-            else "; importance.bw needs the package pyBigWig (`pip install 'dnalm[tracks]'`)"
+            else "; importance.bw needs the package pyBigWig (<code>pip install dnalm[tracks]</code>)"
         )
     return [f'<p class="soft">For genome browsers: {text}.</p>']
 
