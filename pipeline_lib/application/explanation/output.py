@@ -227,7 +227,7 @@ def _tracks(folder: Path, explained: Explained, genome: Path | None) -> list[str
         text += (
             "; importance.bw needs the genome (<code>--genome</code>)"
             if genome is None
-            else "; importance.bw needs the package pyBigWig (<code>pip install dnalm[tracks]</code>)"
+            else "; importance.bw needs pyBigWig (<code>pip install dnalm[tracks]</code>)"
         )
     return [f'<p class="soft">For genome browsers: {text}.</p>']
 
