@@ -150,7 +150,8 @@ def test_damaged_variants(way: str, genome: Path, model: Path, tmp_path: Path) -
             for file in tmp_path.glob("out.vcf.gz*"):
                 file.unlink()
         assert not list(tmp_path.glob("out.vcf*")), f"{way} {number}"
-    assert 0 < fine < SCORED
+    # Checksums notice nearly all damage that comes after packing.
+    assert fine < SCORED and (fine or way == "packed and damaged")
 
 
 def test_damaged_panels(tmp_path: Path) -> None:

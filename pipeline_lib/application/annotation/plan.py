@@ -124,7 +124,9 @@ class Plan:
 
     def touching(self, start: int, stop: int) -> tuple[int, int]:
         """Return the windows, first and after last, that speak of bases ``start`` to ``stop``."""
-        size, count = self.shape.size, len(self)
-        first = (start // size - self.first) // self.step
-        last = -((self.first + (-stop // size)) // self.step)
-        return min(max(first, 0), count), min(max(last, 0), count)
+        size = self.shape.size
+        # The last window may speak of fewer bins than the others.
+        begin, end = max(start // size, self.first), min(-(-stop // size), self.end)
+        if begin >= end:
+            return 0, 0
+        return (begin - self.first) // self.step, -((self.first - end) // self.step)
